@@ -1,0 +1,281 @@
+"""create_app: load the plugins, freeze the tables, build the corridor, mount the views."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from flask import Flask
+
+from gateway import config as configuration
+from gateway.attempts import Attempts
+from gateway.auth import MasterKey
+from gateway.call import Call, Deployment, Principal
+from gateway.capability import Capabilities
+from gateway.catalog import Catalog
+from gateway.config import Config
+from gateway.errors import ConfigError, DuplicatePlugin, UnpricedDeployment
+from gateway.hookspecs import Hold, hookimpl
+from gateway.ledger import Settlement
+from gateway.params import Claims, Dialect
+from gateway.pipeline import Admit, Pipeline
+from gateway.plugins import Found, Plugins, discover
+from gateway.pricing import Factor
+from gateway.provider import Provider
+from gateway.relay import Filter
+from gateway.routing import Routing
+from gateway.secret import Secret
+from gateway.surface import Messages, Surface
+from gateway.transport import Transport
+from gateway.usage import Pass, Usage
+from gateway.views import mount
+
+log = logging.getLogger(__name__)
+
+
+class MessagesSurface:
+    """The built-in surface, which comes in through the plugins' door."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    @hookimpl
+    def register_surface(self) -> Surface:
+        """The Messages API."""
+        return Messages(self._dialect.version_header)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What startup made, for whoever wants to look: the command line, tests, the SDK.
+
+    Attributes:
+        warnings: what the operator should know, though it stops nothing.
+    """
+
+    config: Config
+    plugins: Plugins
+    catalog: Catalog
+    claims: Claims
+    providers: Mapping[str, Provider]
+    deployments: Sequence[Deployment]
+    pipeline: Pipeline
+    surfaces: Sequence[Surface]
+    transport: Transport
+    warnings: tuple[str, ...]
+
+
+def create_app(config: Config, *, master_key: Secret | None = None, found: Sequence[Found] | None = None) -> Flask:
+    """The WSGI application.
+
+    Args:
+        config: the operator's configuration.
+        master_key: the operator's key; without one in ``config`` either, everybody is let in.
+        found: plugins to use instead of the installed ones, for tests.
+
+    Raises:
+        ConfigError: anything that makes the configuration, the plugins or the catalog unfit to serve.
+    """
+    parts = assemble(config, master_key=master_key, found=found)
+    app = Flask("gateway", static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
+    app.url_map.strict_slashes = False
+    app.extensions["gateway"] = parts
+    blueprints = parts.plugins.gather("register_views").values()
+    mount(app, parts.pipeline, parts.surfaces, blueprints, parts.catalog, config.max_body)
+    return app
+
+
+def assemble(config: Config, *, master_key: Secret | None = None, found: Sequence[Found] | None = None) -> Parts:
+    """Build everything but the web application; see ``create_app``."""
+    dialect = Dialect.load()
+    found = discover(config.plugins) if found is None else found
+    _check_sections(config, found)
+    builtins = {"master_key": MasterKey(master_key or config.master_key), "messages": MessagesSurface(dialect)}
+    plugins = Plugins(found, config.sections, builtins)
+    providers = _by_name("provider", plugins.gather("register_provider"))
+    catalog = Catalog(plugins.gather("register_catalog"), config.book)
+    claims = Claims(
+        dialect,
+        plugins.gather("register_params"),
+        refuse_unknown=config.refuse_unknown,
+        drop=config.drop_params,
+    )
+    deployments, warnings = configuration.deployments(config, providers)
+    _check_prices(config, catalog, deployments)
+    transport = Transport(ca=config.ca, proxy=config.proxy)
+    surfaces = _surfaces(plugins)
+    return Parts(
+        config=config,
+        plugins=plugins,
+        catalog=catalog,
+        claims=claims,
+        providers=providers,
+        deployments=deployments,
+        pipeline=_pipeline(config, plugins, catalog, claims, deployments, providers, transport),
+        surfaces=surfaces,
+        transport=transport,
+        warnings=(*config.warnings, *warnings),
+    )
+
+
+def _pipeline(
+    config: Config,
+    plugins: Plugins,
+    catalog: Catalog,
+    claims: Claims,
+    deployments: Sequence[Deployment],
+    providers: Mapping[str, Provider],
+    transport: Transport,
+) -> Pipeline:
+    capabilities = Capabilities(catalog)
+    settlement = Settlement(
+        catalog,
+        _adjust(plugins),
+        dict(_recorders(plugins)),
+        neutral=claims.dialect.neutral,
+        asked_facts=claims.dialect.facts,
+    )
+    attempts = Attempts(
+        providers,
+        transport,
+        capabilities,
+        prepare=_prepare(plugins),
+        filters=_filters(plugins),
+        settlement=settlement,
+        timeouts=config.timeouts,
+    )
+    return Pipeline(
+        authenticate=_authenticate(plugins),
+        claims=claims,
+        routing=Routing(deployments, capabilities),
+        admit=_admit(plugins, settlement),
+        attempts=attempts,
+        forward_betas=config.forward_headers,
+        forwarded_headers=config.forwarded_headers if config.forward_headers else (),
+    )
+
+
+def _authenticate(plugins: Plugins) -> Callable[[str | None, Mapping[str, str]], Principal | None]:
+    hook = plugins.hook.authenticate_request
+    return lambda credential, headers: hook(credential=credential, headers=headers)
+
+
+def _prepare(plugins: Plugins) -> Callable[[Call], Any]:
+    if not plugins.has("prepare_request"):
+        return lambda _call: None
+    hook = plugins.hook.prepare_request
+    return lambda call: hook(call=call)
+
+
+def _filters(plugins: Plugins) -> Callable[[Call], Sequence[Filter]]:
+    if not plugins.has("filter_events"):
+        return lambda _call: ()
+    hook = plugins.hook.filter_events
+    return lambda call: hook(call=call)
+
+
+def _adjust(plugins: Plugins) -> Callable[[Call, Pass, Mapping[str, str]], Iterable[Factor | str]]:
+    if not plugins.has("adjust_cost"):
+        return lambda _call, _usage, _served: ()
+    hook = plugins.hook.adjust_cost
+
+    def adjust(call: Call, usage: Pass, served: Mapping[str, str]) -> Iterable[Factor | str]:
+        for given in hook(call=call, usage=usage, served=served):
+            yield from [given] if isinstance(given, Factor | str) else given
+
+    return adjust
+
+
+def _recorders(plugins: Plugins) -> Iterable[tuple[str, Callable[[Any], None]]]:
+    for name, record in plugins.each("record_entry"):
+        yield name, lambda entry, record=record: record(entry=entry)
+
+
+def _admit(plugins: Plugins, settlement: Settlement) -> Admit:
+    """Take the holds; if one plugin refuses, give back what others hold."""
+    admissions = list(plugins.each("admit_call"))
+
+    def admit(call: Call, candidates: Sequence[Deployment]) -> list[Hold]:
+        holds: list[Hold] = []
+        if not admissions:
+            return holds
+        estimate = max(
+            (settlement.estimate(call, one, _most(call)) for one in candidates), key=lambda bill: bill.total
+        )
+        try:
+            for _, ask in admissions:
+                hold = ask(call=call, estimate=estimate)
+                holds += [] if hold is None else [hold]
+        except BaseException:
+            for hold in holds:
+                hold.release()
+            raise
+        return holds
+
+    return admit
+
+
+def _most(call: Call) -> Usage:
+    """The most that a call can reasonably use: a token for every three bytes, and all the output that it allows."""
+    from gateway import strictjson  # noqa: PLC0415 - only calls with a budget pay for it
+
+    size = len(strictjson.dumps(call.body))
+    return Usage(raw={"input_tokens": -(-size // 3), "output_tokens": call.body.get("max_tokens") or 0})
+
+
+def _surfaces(plugins: Plugins) -> list[Surface]:
+    surfaces = _by_name("surface", plugins.gather("register_surface"))
+    owners: dict[str, str] = {}
+    for surface in surfaces.values():
+        for path in surface.paths:
+            owner = owners.setdefault(path, surface.name)
+            if owner != surface.name:
+                raise DuplicatePlugin(f"The path {path} is served by two surfaces: {owner} and {surface.name}.")
+    return list(surfaces.values())
+
+
+def _by_name(what: str, made: Mapping[str, Any]) -> dict[str, Any]:
+    """Objects by their own name; two of one name stop startup."""
+    owners: dict[str, str] = {}
+    for plugin, thing in made.items():
+        owner = owners.setdefault(thing.name, plugin)
+        if owner != plugin:
+            raise DuplicatePlugin(f"Two plugins bring a {what} named {thing.name!r}: {owner} and {plugin}.")
+    return {thing.name: thing for thing in made.values()}
+
+
+def _check_sections(config: Config, found: Sequence[Found]) -> None:
+    """A section that belongs to nobody is a mistake."""
+    names = [one.name for one in found]
+    known = [*configuration.SECTIONS, "model_list", "plugins", *names]
+    for section in config.sections:
+        if section not in names:
+            near = get_close_matches(section, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(known)}."
+            raise config.document.error((section,), f"unknown section.{hint}")
+
+
+def _check_prices(config: Config, catalog: Catalog, deployments: Sequence[Deployment]) -> None:
+    """A deployment that stands in the configuration by name has to have a price."""
+    for entry, deployment in zip(config.models, deployments, strict=True):
+        priced = deployment.rates or catalog.model(deployment.provider, deployment.priced_as)
+        if deployment.named and not priced:
+            where = ("model_list", entry.index, "litellm_params", "model")
+            raise UnpricedDeployment(
+                config.document.error(
+                    where,
+                    f"{deployment.provider}/{deployment.priced_as} has no price in book {catalog.book!r}; name a known "
+                    "model as base_model, or give input_cost_per_token and output_cost_per_token.",
+                ).message
+            )
+
+
+def warn(parts: Parts) -> None:
+    """Put the warnings into the log."""
+    for warning in parts.warnings:
+        log.warning("%s", warning)
+
+
+__all__ = ["ConfigError", "Parts", "assemble", "create_app", "warn"]

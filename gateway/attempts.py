@@ -1,0 +1,222 @@
+"""Attempts: from a call and its candidates to one answer, sent on its way to the client.
+
+prepare -> check -> encode -> sign -> send -> decode -> relay. A failed attempt is settled like any other.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.call import Call, Deployment
+from gateway.capability import Capabilities
+from gateway.errors import (
+    InvalidRequest,
+    UnsupportedCapability,
+    UpstreamError,
+    UpstreamRefused,
+)
+from gateway.ledger import Entry, Outcome, Report, Settlement, Timings
+from gateway.provider import Fault, Outbound, Provider
+from gateway.relay import Filter, Relay
+from gateway.reply import Reply
+from gateway.sse import Event
+from gateway.transport import Answer, Transport
+from gateway.usage import Usage
+from gateway.watch import Timeouts, Watch
+
+FALLBACK_OUTPUT = 4096
+"""Output tokens allowed when neither the client nor the catalog says."""
+
+OK = 200
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A call made ready for one deployment."""
+
+    call: Call
+    provider: Provider
+    outbound: Outbound
+
+
+class Attempts:
+    """Makes attempts.
+
+    Args:
+        providers: by name.
+        transport: the door to the hosts.
+        capabilities: what deployments have, and which betas that takes.
+        prepare: lets every feature write what it claims.
+        filters: asks every feature what it wants of the answer.
+        settlement: prices and records.
+        timeouts: the patience with a host.
+    """
+
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        transport: Transport,
+        capabilities: Capabilities,
+        *,
+        prepare: Callable[[Call], None],
+        filters: Callable[[Call], Sequence[Filter]],
+        settlement: Settlement,
+        timeouts: Timeouts,
+    ) -> None:
+        self._providers = providers
+        self._transport = transport
+        self._capabilities = capabilities
+        self._prepare = prepare
+        self._filters = filters
+        self._settlement = settlement
+        self._timeouts = timeouts
+
+    def run(self, call: Call, candidates: Sequence[Deployment], reply: Reply) -> Entry:
+        """Answer the call by the first candidate that can take it.
+
+        Raises:
+            Refusal: no candidate can.
+            UpstreamError: the host failed; the attempt is settled, the client is not told yet.
+            ClientLeft: nobody is there any more; the attempt is settled.
+        """
+        prepared = self.prepare(call, candidates)
+        return _Attempt(self, prepared, reply, number=1).run()
+
+    def count(self, call: Call, candidates: Sequence[Deployment], reply: Reply) -> dict[str, Any]:
+        """Count the prompt's tokens at the host; costs nothing and leaves no entry."""
+        prepared = self.prepare(call, candidates, counting=True)
+        answer = self._transport.send(
+            prepared.outbound, prepared.provider.auth(prepared.call.host), Watch(self._timeouts, reply)
+        )
+        try:
+            if answer.status != OK:
+                raise as_error(prepared.provider, answer)
+            return prepared.provider.read_count(answer.read())
+        finally:
+            answer.close()
+
+    def prepare(self, call: Call, candidates: Sequence[Deployment], *, counting: bool = False) -> Prepared:
+        """Make the call ready for the first candidate that has everything that it needs once it is prepared."""
+        lacking: InvalidRequest | None = None
+        for deployment in candidates:
+            there = call.toward(deployment)
+            self._prepare(there)
+            if not counting and there.body.get("max_tokens") is None:
+                there.body["max_tokens"] = self._capabilities.max_output(deployment) or FALLBACK_OUTPUT
+            provider = self._providers[deployment.provider]
+            try:
+                self._capabilities.check(there, provider)
+            except UnsupportedCapability as error:
+                lacking = lacking or error
+                continue
+            return Prepared(there, provider, (provider.encode_count if counting else provider.encode)(there))
+        raise lacking or LookupError("no candidates")
+
+
+class _Attempt:
+    """One attempt under way."""
+
+    def __init__(self, attempts: Attempts, prepared: Prepared, reply: Reply, number: int) -> None:
+        self._of = attempts
+        self._call = prepared.call
+        self._provider = prepared.provider
+        self._outbound = prepared.outbound
+        self._reply = reply
+        self._number = number
+        self._began = time.monotonic()
+        self._first_byte: float | None = None
+        self._request_id = ""
+        self._watch = Watch(attempts._timeouts, reply)  # noqa: SLF001 - one unit with its maker
+        self._relay = Relay(
+            reply, attempts._filters(prepared.call), self._settle, len(prepared.outbound.body)  # noqa: SLF001
+        )
+
+    def run(self) -> Entry:
+        self._describe()
+        try:
+            answer = self._send()
+        except BaseException as error:
+            self._relay.broke(error)
+            raise
+        try:
+            bursts = self._provider.events(answer, stream=self._call.stream)
+            entry = self._relay.run(self._noting_first(bursts), stream=self._call.stream)
+            answer.finish()
+            return entry
+        finally:
+            answer.close()
+
+    def _send(self) -> Answer:
+        call = self._call
+        answer = self._of._transport.send(self._outbound, self._provider.auth(call.host), self._watch)  # noqa: SLF001
+        self._request_id = self._provider.request_id(answer.headers)
+        if self._request_id:
+            self._reply.headers["gateway-upstream-request-id"] = _header(self._request_id)
+        if answer.status != OK:
+            try:
+                raise as_error(self._provider, answer)
+            finally:
+                answer.close()
+        return answer
+
+    def _describe(self) -> None:
+        """Say where the call goes; a second attempt says it anew."""
+        host = self._call.host
+        self._reply.headers |= {
+            "gateway-deployment": _header(host.id),
+            "gateway-upstream-model": _header(host.upstream),
+            "gateway-attempts": str(self._number),
+        }
+        if self._call.dropped_betas:
+            self._reply.headers["gateway-dropped-betas"] = ", ".join(map(_header, self._call.dropped_betas))
+
+    def _noting_first(self, bursts: Iterator[list[Event]]) -> Iterator[list[Event]]:
+        for burst in bursts:
+            if self._first_byte is None:
+                self._first_byte = time.monotonic()
+            yield burst
+
+    def _settle(self, usage: Usage, outcome: Outcome, error: str) -> Entry:
+        timings = self._timings()
+        self._reply.headers["gateway-overhead-ms"] = f"{timings.ours:.2f}"
+        report = Report(
+            call=self._call,
+            number=self._number,
+            outcome=outcome,
+            timings=timings,
+            upstream_request_id=self._request_id,
+            stated=self._provider.served(self._call),
+            error=error,
+        )
+        return self._of._settlement.settle(report, usage)  # noqa: SLF001
+
+    def _timings(self) -> Timings:
+        total = time.monotonic() - self._began
+        first = None if self._first_byte is None else round((self._first_byte - self._began) * 1000, 3)
+        ours = time.monotonic() - self._reply.began - self._watch.waited
+        return Timings(first, round(total * 1000, 3), round(ours * 1000, 3))
+
+
+def as_error(provider: Provider, answer: Answer) -> UpstreamError:
+    """A host's error answer as an error of ours."""
+    fault: Fault = provider.fault(answer.status, answer.headers, answer.read_fault())
+    if fault.ours:
+        return UpstreamError(
+            f"The host {provider.name} did not accept this gateway's credential (status {answer.status}); "
+            "its operator has to check the deployment's key."
+        )
+    error = UpstreamRefused(
+        fault.message,
+        status=fault.status,
+        kind=fault.kind,
+        retry_after=fault.retry_after,
+        details=fault.details,
+    )
+    error.should_retry = fault.should_retry
+    return error
+
+
+def _header(value: str) -> str:
+    """A value that fits into a header: visible ASCII, at most 200 characters."""
+    return "".join(char if " " <= char <= "~" else "?" for char in value)[:200]

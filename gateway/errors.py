@@ -1,0 +1,256 @@
+"""Everything that can go wrong, and whose fault it is.
+
+GatewayError
+├── ConfigError                startup: the operator's words do not fit
+│   ├── DuplicatePlugin
+│   ├── ClaimConflict
+│   ├── CatalogConflict
+│   └── UnpricedDeployment
+├── Refusal                    ours: nothing was sent upstream
+│   ├── InvalidRequest         400
+│   │   ├── UnknownParameter
+│   │   └── UnsupportedCapability
+│   ├── Unauthenticated        401
+│   ├── Forbidden              403
+│   ├── UnknownModel           404
+│   ├── TooLarge               413
+│   ├── UnsupportedMedia       415
+│   ├── RateLimited            429
+│   │   └── BudgetExceeded
+│   ├── NotSupported           501
+│   └── Unavailable            503
+└── UpstreamError              theirs: the host, or the way to it
+    ├── UpstreamRefused        its own status and wording
+    ├── Unreachable            502
+    ├── Garbled                502
+    └── UpstreamTimeout        504
+
+A message names the parameter, the party and the remedy. Rendering belongs to the surface.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+KINDS: Mapping[int, str] = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    415: "invalid_request_error",
+    429: "rate_limit_error",
+    501: "not_supported",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+"""Error type of the Messages API for a status (Messages API reference, "Errors"); others are ``api_error``."""
+
+
+class ClientLeft(Exception):  # noqa: N818 - it is an event, not an error: nobody is left to be told
+    """The client closed its connection; there is nobody to answer, but there is something to settle."""
+
+
+class GatewayError(Exception):
+    """Base of everything this package raises on purpose.
+
+    Attributes:
+        message: for people; safe to show to a client.
+        status: HTTP status when it is answered before the first byte.
+        kind: the error's type in the words of the Messages API.
+        code: one stable machine word, sent as ``gateway-error``.
+        param: dotted path of the parameter at fault, if one is.
+        retry_after: whole seconds after which a new try makes sense, if known.
+        should_retry: what ``x-should-retry`` says; None leaves the client its own rule.
+        details: further machine-readable facts, such as the capability that is missing.
+    """
+
+    status: int = 500
+    code: ClassVar[str] = "internal"
+    should_retry: bool | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        status: int | None = None,
+        kind: str | None = None,
+        retry_after: int | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.status = status or self.status
+        self.kind = kind or KINDS.get(self.status, "api_error")
+        self.retry_after = retry_after
+        self.details = dict(details or {})
+
+
+class ConfigError(GatewayError):
+    """The configuration, a plugin or a catalog cannot be used; the process does not start."""
+
+    code = "config"
+
+
+class DuplicatePlugin(ConfigError):
+    """Two distributions offer a plugin, provider or surface of one name."""
+
+
+class ClaimConflict(ConfigError):
+    """Two plugins claim one parameter, variant or beta."""
+
+
+class CatalogConflict(ConfigError):
+    """Two rows of the catalog say something about the same thing at the same time."""
+
+
+class UnpricedDeployment(ConfigError):
+    """A deployment named in the configuration has no price."""
+
+
+class Refusal(GatewayError):
+    """We say no, before a byte went upstream. A retry of the same request cannot cure it."""
+
+    status = 400
+    should_retry = False
+
+
+class InvalidRequest(Refusal):
+    """The request is malformed."""
+
+    code = "invalid_request"
+
+
+class UnknownParameter(InvalidRequest):
+    """The parameter needs a package that is not installed, or the operator refuses unknown ones."""
+
+    code = "unknown_parameter"
+
+
+class UnsupportedCapability(InvalidRequest):
+    """No deployment of the model has what the request needs."""
+
+    code = "unsupported_capability"
+
+
+class Unauthenticated(Refusal):
+    """One text for a key that is missing, malformed, unknown, expired or revoked."""
+
+    status = 401
+    code = "unauthenticated"
+
+
+class Forbidden(Refusal):
+    """The key is good, but not for this."""
+
+    status = 403
+    code = "forbidden"
+
+
+class UnknownModel(Refusal):
+    """No deployment has this name."""
+
+    status = 404
+    code = "unknown_model"
+
+
+class TooLarge(Refusal):
+    """The body is over the limit."""
+
+    status = 413
+    code = "too_large"
+
+
+class UnsupportedMedia(Refusal):
+    """The body is not plain JSON."""
+
+    status = 415
+    code = "unsupported_media"
+
+
+class RateLimited(Refusal):
+    """Too many requests or tokens for now."""
+
+    status = 429
+    code = "rate_limited"
+    should_retry = None
+
+
+class BudgetExceeded(RateLimited):
+    """The money is spent; only the next window or a higher budget helps."""
+
+    code = "budget_exceeded"
+    should_retry = False
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message, **{"kind": "billing_error", **facts})
+
+
+class NotSupported(Refusal):
+    """The host has no such operation."""
+
+    status = 501
+    code = "not_supported"
+
+
+class Unavailable(Refusal):
+    """Something this gateway depends on is down, and its policy says to refuse."""
+
+    status = 503
+    code = "unavailable"
+    should_retry = None
+
+
+class UpstreamError(GatewayError):
+    """The host, or the way to it, failed."""
+
+    status = 502
+    code = "upstream"
+
+
+class UpstreamRefused(UpstreamError):
+    """The host answered with an error; its status and wording are kept."""
+
+    code = "upstream_refused"
+
+
+class Unreachable(UpstreamError):
+    """No connection, or one that broke."""
+
+    code = "upstream_unreachable"
+
+
+class Garbled(UpstreamError):
+    """The host's answer cannot be understood, or it ended too early."""
+
+    code = "upstream_garbled"
+
+
+class UpstreamTimeout(UpstreamError):
+    """The host was silent for too long."""
+
+    status = 504
+    code = "upstream_timeout"
+
+
+_SECRETS = re.compile(
+    r"""https?://[^\s"'<>]+          # hosts and paths
+      | arn:[a-z-]+:[^\s"'<>]+       # account-bearing resource names
+      | \bsk-[\w-]{8,} | \bAKIA[A-Z0-9]{12,} | \bBearer\s+\S+
+      | (?<![\w-])\d{12}(?![\w-])    # account numbers
+    """,
+    re.VERBOSE,
+)
+
+
+def clean(text: str, limit: int = 2000) -> str:
+    """Take hosts, accounts and keys out of an upstream's text, and control characters too.
+
+    The wording stays: clients key their recovery on it ("prompt is too long: 210000 tokens > 200000 maximum").
+    """
+    text = _SECRETS.sub("[removed]", text)
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)[:limit]

@@ -1,0 +1,175 @@
+"""The hooks, in the order in which a gateway's life and then a request meet them.
+
+Each text says when, who implements it, what may be changed, what the return value means, and what stops the call.
+A plugin is a class; its methods carry ``@hookimpl`` and name only the arguments that they use. Order never decides:
+what plugins return is gathered, and what they write they own.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import click
+import pluggy
+
+from gateway.call import Call, Principal
+from gateway.catalog import Rows
+from gateway.ledger import Entry
+from gateway.params import Claim
+from gateway.pricing import Bill, Factor
+from gateway.provider import Provider
+from gateway.relay import Filter
+from gateway.surface import Surface
+from gateway.usage import Pass
+
+if TYPE_CHECKING:  # the core stays importable where only the command line or the SDK is wanted
+    from flask import Blueprint
+
+hookspec = pluggy.HookspecMarker("gateway")
+hookimpl = pluggy.HookimplMarker("gateway")
+
+
+class Hold(Protocol):
+    """What an admission leaves behind until the call is settled.
+
+    Attributes:
+        headers: response headers that tell the client its limits.
+    """
+
+    headers: Mapping[str, str]
+
+    def settle(self, entry: Entry) -> None:
+        """Replace what was held by what the attempt cost; called for every entry of the call."""
+
+    def release(self) -> None:
+        """Give back what is still held; called once, at the end, whatever happened."""
+
+
+Factors = Factor | str | Iterable[Factor | str]
+"""A factor, the reason of one whose number stands in the catalog, or several of either."""
+
+# ---------------------------------------------------------------------------------------------------- startup
+
+
+@hookspec
+def register_params() -> Iterable[Claim]:  # type: ignore[empty-body]  # a specification has no body
+    """When: at startup. Who: features, and surfaces for parameters of their own.
+
+    Return the parameters, variants and beta tokens that the plugin owns. Two owners of one name stop startup.
+    """
+
+
+@hookspec
+def register_catalog() -> Rows:  # type: ignore[empty-body]
+    """When: at startup. Who: providers (models, meters, betas) and features (grants, factors).
+
+    Return dated rows, usually ``catalog.rows(__package__)``. Rows that overlap stop startup.
+    """
+
+
+@hookspec
+def register_provider() -> Provider:  # type: ignore[empty-body]
+    """When: at startup. Who: providers.
+
+    Return the object that speaks to one kind of host. Its ``name`` is unique; a second one stops startup.
+    """
+
+
+@hookspec
+def register_surface() -> Surface:  # type: ignore[empty-body]
+    """When: at startup. Who: surfaces.
+
+    Return the object that speaks to one kind of client. Its paths are unique; a second owner stops startup.
+    """
+
+
+@hookspec
+def register_views() -> "Blueprint":  # type: ignore[empty-body]
+    """When: at startup. Who: infrastructure.
+
+    Return a Flask blueprint for views of its own. They ask for the operator's key unless the view function says
+    ``access = "key"`` or ``access = "open"``.
+    """
+
+
+@hookspec
+def register_commands() -> Sequence[click.Command]:  # type: ignore[empty-body]
+    """When: the command line starts. Who: infrastructure.
+
+    Return commands that appear beside the built-in ones. A name that is taken stops the command line.
+    """
+
+
+# -------------------------------------------------------------------------------------------------- a request
+
+
+@hookspec(firstresult=True)
+def authenticate_request(credential: str | None, headers: Mapping[str, str]) -> Principal | None:
+    """When: first, before a byte of the body is parsed. Who: infrastructure.
+
+    ``credential`` is the one key that the request carries, ``headers`` have lower-case names. Return who it is, or
+    None to let the next plugin look; stops at the first answer. Nobody knows it: 401. Raise ``Forbidden`` or
+    ``RateLimited`` to refuse a key that is known.
+    """
+
+
+@hookspec
+def admit_call(call: Call, estimate: Bill) -> Hold | None:
+    """When: before the first byte goes upstream. Who: keys, budgets, limits.
+
+    ``call`` is read-only; ``estimate`` is what it may cost at most. Return a hold, or None without an opinion. Raise a
+    ``Refusal`` to stop the call; holds of other plugins are then released.
+    """
+
+
+@hookspec
+def prepare_request(call: Call) -> None:
+    """When: for each attempt, its deployment known, before the check. Who: features that add something.
+
+    ``call`` is the attempt's own copy: write what the plugin claims with ``call.set`` and ``call.add_betas``, nothing
+    else. The return value is ignored. Raise an ``InvalidRequest`` to stop the call.
+    """
+
+
+@hookspec
+def filter_events(call: Call) -> Filter | None:
+    """When: once per call. Who: features that change the answer.
+
+    Return a ``Filter`` that names the events and block types it wants, or None. What it returns for an event
+    replaces the event; frames that nobody wants pass as the bytes that came.
+    """
+
+
+@hookspec
+def adjust_cost(call: Call, usage: Pass, served: Mapping[str, str]) -> Factors | None:
+    """When: at settlement, once per pass. Who: features that price.
+
+    Pure: ``usage`` holds the tokens of the pass, ``served`` the facts as the host served them. Return a factor, or its
+    reason when the number stands in the catalog; None changes nothing. Factors multiply, so order cannot matter. An
+    exception leaves the entry unpriced, never cheaper.
+    """
+
+
+@hookspec
+def record_entry(entry: Entry) -> None:
+    """When: last, once per attempt. Who: infrastructure.
+
+    Write or count the entry. Each plugin is called by itself: what one raises is logged and stops no other.
+    """
+
+
+REQUEST_HOOKS = (
+    "authenticate_request",
+    "admit_call",
+    "prepare_request",
+    "filter_events",
+    "adjust_cost",
+    "record_entry",
+)
+STARTUP_HOOKS = (
+    "register_params",
+    "register_catalog",
+    "register_provider",
+    "register_surface",
+    "register_views",
+    "register_commands",
+)

@@ -1,0 +1,274 @@
+"""The ledger's entry, and settlement: from what was used to what it costs. Writing entries down is a plugin's job."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from gateway.call import Call, Deployment
+from gateway.catalog import Catalog
+from gateway.pricing import Bill, Factor, Line, Rates, dollars, meter_lines, pass_lines
+from gateway.usage import Pass, Usage
+
+log = logging.getLogger(__name__)
+
+Outcome = Literal["complete", "cut", "refused", "failed", "unknown"]
+"""How an attempt ended: whole; the client left or the stream broke; the host said no; no usable answer; nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Milliseconds of one attempt: to the first content, in all, and those that were ours."""
+
+    first_byte: float | None
+    total: float
+    ours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One attempt at a host: what was asked, what was used, what it costs.
+
+    Attributes:
+        call_id, attempt: which call, and which of its attempts, from 1.
+        at: when the attempt began, UTC.
+        deployment, provider, upstream_model: where it went.
+        served_model: the model that the host says it ran.
+        upstream_request_id: the host's own id.
+        passes: tokens by pass.
+        served: facts that may change a price, as served.
+        unpriced: what could not be priced, by name; empty when the bill is whole.
+        unread: request fields that nobody here knows.
+        usage: the host's usage object as it came.
+        odd: numbers in it that made no sense and were left out.
+        bill: what it costs; None when it could not be priced.
+        error: what went wrong, for people.
+        estimated: some quantity is an estimate.
+    """
+
+    call_id: str
+    attempt: int
+    at: datetime
+    key_id: str
+    alias: str
+    team: str
+    tags: tuple[str, ...]
+    surface: str
+    model: str
+    deployment: str
+    provider: str
+    upstream_model: str
+    served_model: str
+    upstream_request_id: str
+    stream: bool
+    outcome: Outcome
+    passes: tuple[Pass, ...]
+    served: Mapping[str, str]
+    unpriced: tuple[str, ...]
+    unread: tuple[str, ...]
+    usage: Mapping[str, Any]
+    odd: tuple[str, ...]
+    bill: Bill | None
+    error: str
+    estimated: bool
+    timings: Timings
+
+    @property
+    def cost(self) -> Decimal | None:
+        """US dollars; None when it could not be priced."""
+        return self.bill.total if self.bill else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready; amounts are decimal strings, never floats."""
+        value = asdict(self)
+        value["at"] = self.at.isoformat()
+        value["bill"] = None
+        value["cost_usd"] = None
+        value["lines"] = []
+        if self.bill is not None:
+            value["bill"] = {"book": self.bill.book, "digest": self.bill.digest, "currency": self.bill.currency}
+            value["cost_usd"] = dollars(self.bill.total)
+            value["lines"] = [line_dict(line) for line in self.bill.lines]
+        return value
+
+
+def line_dict(line: Line) -> dict[str, Any]:
+    """A line, JSON-ready, with everything that explains its amount."""
+    return {
+        "kind": line.kind,
+        "quantity": line.quantity,
+        "price_usd": str(line.price),
+        "unit": line.unit,
+        "factors": [
+            {"reason": factor.reason, "times": str(factor.times), "source": factor.source} for factor in line.factors
+        ],
+        "amount_usd": dollars(line.amount),
+        "pass": line.label,
+        "model": line.model,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What settlement has to know of an attempt beside its usage.
+
+    Attributes:
+        call: the attempt's own call, its deployment known.
+        stated: facts that the provider states because its host does not echo them.
+    """
+
+    call: Call
+    number: int
+    outcome: Outcome
+    timings: Timings
+    upstream_request_id: str = ""
+    stated: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+
+
+Adjust = Callable[[Call, Pass, Mapping[str, str]], Iterable[Factor | str]]
+Record = Callable[[Entry], None]
+
+
+class Settlement:
+    """Turns reports of attempts into entries and hands them to whoever records.
+
+    Args:
+        catalog: where prices and numbers stand.
+        adjust: asks every feature for factors or reasons.
+        recorders: each gets every entry; by plugin name.
+        neutral: values of facts that change no price.
+        asked_facts: request fields whose value counts where the host's usage is silent.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        adjust: Adjust,
+        recorders: Mapping[str, Record],
+        *,
+        neutral: frozenset[str],
+        asked_facts: tuple[str, ...],
+    ) -> None:
+        self._catalog = catalog
+        self._adjust = adjust
+        self._recorders = recorders
+        self._neutral = neutral
+        self._asked_facts = asked_facts
+
+    def settle(self, report: Report, usage: Usage) -> Entry:
+        """Price an attempt and write its entry; never raises for what a plugin or a host did wrong."""
+        entry = self._entry(report, usage)
+        self.record(entry)
+        return entry
+
+    def record(self, entry: Entry) -> None:
+        """Hand an entry to every recorder, each by itself."""
+        for plugin, record in self._recorders.items():
+            try:
+                record(entry)
+            except Exception:  # one broken recorder must not silence the others
+                log.exception("%s could not record call %s", plugin, entry.call_id)
+
+    def estimate(self, call: Call, deployment: Deployment, usage: Usage) -> Bill:
+        """What a call would cost at a deployment if it used so much."""
+        there = call.toward(deployment)
+        bill, _ = self._price(there, usage, self._served(there, usage, {}))
+        return bill
+
+    def _entry(self, report: Report, usage: Usage) -> Entry:
+        call, host = report.call, report.call.host
+        served = self._served(call, usage, report.stated)
+        bill: Bill | None = None
+        try:
+            bill, unpriced = self._price(call, usage, served)
+            passes = tuple(usage.passes())
+        except Exception:  # an entry without a bill can be priced later; an answer that was not delivered cannot
+            log.exception("call %s could not be priced", call.id)
+            passes, unpriced = (), ("everything: pricing failed",)
+        return Entry(
+            call_id=call.id,
+            attempt=report.number,
+            at=call.at,
+            key_id=call.principal.key_id,
+            alias=call.principal.alias,
+            team=call.principal.team,
+            tags=call.principal.tags,
+            surface=call.surface,
+            model=call.model,
+            deployment=host.id,
+            provider=host.provider,
+            upstream_model=host.upstream,
+            served_model=usage.model,
+            upstream_request_id=report.upstream_request_id,
+            stream=call.stream,
+            outcome=report.outcome,
+            passes=passes,
+            served=served,
+            unpriced=unpriced,
+            unread=call.unread,
+            usage=usage.raw,
+            odd=tuple(dict.fromkeys(usage.odd)),
+            bill=bill,
+            error=report.error,
+            estimated=usage.estimated,
+            timings=report.timings,
+        )
+
+    def _served(self, call: Call, usage: Usage, stated: Mapping[str, str]) -> dict[str, str]:
+        """Facts by rank: what the host echoes, else what the provider states, else what the request asked for."""
+        said = usage.raw
+        asked = {name: call.get(name) for name in self._asked_facts}
+        facts = {name: value for name, value in {**asked, **stated}.items() if name not in said} | said
+        return {
+            name: value
+            for name, value in facts.items()
+            if isinstance(value, str) and value not in self._neutral
+        }
+
+    def _price(self, call: Call, usage: Usage, served: Mapping[str, str]) -> tuple[Bill, tuple[str, ...]]:
+        lines: list[Line] = []
+        priced: set[str] = set()
+        missing: list[str] = []
+        passes = usage.passes()
+        for one in passes:
+            rates = self._rates(call, one)
+            if rates is None:
+                missing.append(f"rates of {one.model or call.host.priced_as}")
+                continue
+            factors, unknown = self._factors(call, one, served)
+            missing += unknown
+            priced |= {factor.fact for factor in factors}
+            lines += pass_lines(one, rates, factors)
+        lines += meter_lines((meter, usage.quantity(meter.path)) for meter in self._meters(call))
+        if passes:
+            missing += [f"{name}={value}" for name, value in served.items() if name not in priced]
+        bill = Bill(tuple(lines), self._catalog.book, self._catalog.digest)
+        return bill, tuple(dict.fromkeys(missing))
+
+    def _rates(self, call: Call, one: Pass) -> Rates | None:
+        host = call.host
+        if host.rates is not None and not one.model:
+            return Rates(host.priced_as, host.rates, source="the operator's configuration")
+        row = self._catalog.model(host.provider, one.model or host.priced_as, call.at.date())
+        return row.priced() if row else None
+
+    def _meters(self, call: Call) -> list[Any]:
+        return self._catalog.meters(call.host.provider, call.host.priced_as, call.at.date())
+
+    def _factors(self, call: Call, one: Pass, served: Mapping[str, str]) -> tuple[list[Factor], list[str]]:
+        """Factors of a pass; a reason without a number is named, never ignored."""
+        factors: list[Factor] = []
+        unknown: list[str] = []
+        for given in self._adjust(call, one, served):
+            if isinstance(given, Factor):
+                factors.append(given)
+                continue
+            found = self._catalog.factors(
+                given, call.host.provider, one.model or call.host.priced_as, call.at.date()
+            )
+            factors += found
+            unknown += [] if found else [f"factor {given}"]
+        return factors, unknown

@@ -1,0 +1,398 @@
+"""Who owns which parameter: the dialect's own fields, what only a package may serve, and what travels unread.
+
+``dialect.toml`` lists the fields of the Messages API. A plugin claims a parameter, a member of a tagged union or a beta
+token; two claims on one name stop startup. At startup all of it becomes one table by top-level field, so that a
+request pays only for the fields it has.
+"""
+
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import resources
+from typing import Any
+
+import jiter
+from marshmallow import Schema, ValidationError
+from marshmallow.fields import Field
+
+from gateway.call import Need
+from gateway.errors import ClaimConflict, InvalidRequest, UnknownParameter
+
+Needs = str | Callable[[Any], str | None] | None
+"""A capability by name, or a function that finds it from the value; None needs nothing."""
+
+
+@dataclass(frozen=True)
+class Param:
+    """A claim on one parameter.
+
+    Attributes:
+        path: dotted path in the body, such as ``output_config.effort``.
+        field: how its value is checked; None takes anything.
+        needs: the capability that it needs of a deployment.
+        surface: the surface whose own parameter it is; None means the canonical body.
+    """
+
+    path: str
+    field: Field[Any] | None = None
+    needs: Needs = None
+    surface: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What two plugins may not both claim."""
+        return self.path if self.surface is None else f"{self.surface}:{self.path}"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A claim on one member of a tagged union, such as ``context.edits[]`` by its ``type``.
+
+    Attributes:
+        union: dotted path of the union; ``[]`` at its end means each item of a list.
+        tag: value of the member's ``type``.
+        schema: how the member is checked; None takes anything.
+        needs: the capability that it needs of a deployment.
+    """
+
+    union: str
+    tag: str
+    schema: Schema | None = None
+    needs: Needs = None
+
+    @property
+    def name(self) -> str:
+        """What two plugins may not both claim."""
+        return f"{self.union}={self.tag}"
+
+
+@dataclass(frozen=True)
+class Beta:
+    """A claim on one beta token that clients send in a header."""
+
+    token: str
+    needs: Needs = None
+
+    @property
+    def name(self) -> str:
+        """What two plugins may not both claim."""
+        return f"beta {self.token}"
+
+
+Claim = Param | Variant | Beta
+
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float, jiter.LosslessFloat),
+    "boolean": (bool,),
+    "list": (list,),
+    "object": (dict,),
+}
+
+
+@dataclass(frozen=True)
+class DialectField:
+    """A row of ``dialect.toml``: a field, what it may hold, and whose it is.
+
+    Attributes:
+        package: the distribution that alone may serve it; empty for the core's own.
+        beta: a token that has to travel with it.
+        fact: where the host's usage is silent about it, the request's value counts.
+        counting: it belongs to a token-counting request too.
+        surface: the surface whose own parameter it is; empty for the canonical body.
+    """
+
+    name: str
+    type: str = "any"
+    required: bool = False
+    min: float | None = None
+    package: str = ""
+    beta: str = ""
+    fact: bool = False
+    counting: bool = True
+    surface: str = ""
+
+    def check(self, value: Any) -> None:
+        """Raise InvalidRequest unless the value is of the field's type and range."""
+        if self.type == "any":
+            return
+        words = self.type.split("|")
+        if not any(_is(value, word) for word in words):
+            raise InvalidRequest(f"{self.name}: has to be {' or '.join(map(_article, words))}.", param=self.name)
+        if self.min is not None and isinstance(value, int) and value < self.min:
+            raise InvalidRequest(f"{self.name}: has to be at least {self.min:g}.", param=self.name)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The Messages API as data: fields, marked variants and tokens, header names, neutral facts."""
+
+    fields: tuple[DialectField, ...]
+    variants: Mapping[tuple[str, str], Mapping[str, str]]
+    tokens: Mapping[str, str]
+    version_header: str
+    default_version: str
+    betas_header: str
+    neutral: frozenset[str]
+
+    @classmethod
+    def load(cls) -> "Dialect":
+        """Read the file that ships with the package."""
+        rows = tomllib.loads(resources.files("gateway").joinpath("dialect.toml").read_text("utf-8"))
+        known = {name for name in DialectField.__dataclass_fields__}
+        return cls(
+            fields=tuple(
+                DialectField(**{key: value for key, value in row.items() if key in known}) for row in rows["field"]
+            ),
+            variants={(row["union"], row["tag"]): row for row in rows.get("variant", ())},
+            tokens={row["token"]: row["package"] for row in rows.get("beta", ())},
+            version_header=rows["headers"]["version"],
+            default_version=rows["headers"]["default_version"],
+            betas_header=rows["headers"]["betas"],
+            neutral=frozenset(rows["facts"]["neutral"]),
+        )
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """Fields whose value counts where the host's usage is silent."""
+        return tuple(row.name for row in self.fields if row.fact)
+
+
+@dataclass
+class Verdict:
+    """What the claims say of one body."""
+
+    needs: list[Need] = field(default_factory=list)
+    betas: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    dropped_betas: list[str] = field(default_factory=list)
+
+
+Rule = Callable[[dict[str, Any], Verdict], None]
+
+
+class Claims:
+    """All claims and the dialect, compiled into one table by top-level field.
+
+    Args:
+        dialect: the Messages API's own fields.
+        claims: what each plugin claims, by plugin name.
+        refuse_unknown: answer 400 to a field that nobody knows, instead of passing it on.
+        drop: leave out what a missing package would have to serve, instead of answering 400.
+
+    Raises:
+        ClaimConflict: two plugins, or a plugin and the core, own one name.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        claims: Mapping[str, Iterable[Claim]],
+        *,
+        refuse_unknown: bool = False,
+        drop: bool = False,
+    ) -> None:
+        self.dialect = dialect
+        self._refuse_unknown = refuse_unknown
+        self._drop = drop
+        self.owners = _owners(dialect, claims)
+        self._claims = {claim.name: claim for group in claims.values() for claim in group}
+        self._rules: dict[str, list[Rule]] = {}
+        self._surface_rules: dict[str, dict[str, list[Rule]]] = {}
+        for row in dialect.fields:
+            self._table(row.surface).setdefault(_top(row.name), []).append(partial(self._check_field, row))
+        for claim in self._claims.values():
+            if isinstance(claim, Param) and not any(_same(claim, row) for row in dialect.fields):
+                row = DialectField(claim.path, surface=claim.surface or "")
+                self._table(row.surface).setdefault(_top(row.name), []).append(partial(self._check_field, row))
+        for union in self._unions():
+            self._rules.setdefault(_top(union), []).append(partial(self._check_union, union))
+
+    @property
+    def uncounted(self) -> frozenset[str]:
+        """Fields that a token-counting request does without."""
+        return frozenset(row.name for row in self.dialect.fields if not row.counting)
+
+    def check(
+        self, surface: str, asked: dict[str, Any], body: dict[str, Any], optional: frozenset[str] = frozenset()
+    ) -> Verdict:
+        """Check a canonical body, and the client's own words for the surface's own parameters.
+
+        ``body`` loses what is dropped. Nothing below it that the client sent is changed. ``optional`` names required
+        fields that may be missing this time.
+
+        Raises:
+            InvalidRequest: a value of the wrong form, a missing field.
+            UnknownParameter: a field whose package is not installed.
+        """
+        verdict = Verdict()
+        for row in self.dialect.fields:
+            if row.required and row.name not in optional and body.get(row.name) is None:
+                raise InvalidRequest(f"{row.name}: Field required.", param=row.name)
+        own = self._surface_rules.get(surface)
+        if own:
+            for name in [name for name in own if name in asked]:
+                for rule in own[name]:
+                    rule(asked, verdict)
+        for name in [*body]:
+            rules = self._rules.get(name)
+            if rules is None:
+                self._note_unread(name, verdict)
+            else:
+                for rule in rules:
+                    rule(body, verdict)
+        return verdict
+
+    def surface_params(self, surface: str) -> frozenset[str]:
+        """Top-level parameters that belong to one surface alone; they never travel as they are."""
+        return frozenset(self._surface_rules.get(surface, ()))
+
+    def read_betas(self, tokens: Iterable[str], verdict: Verdict) -> None:
+        """Sort the client's beta tokens: a marked one whose package is missing is dropped by name."""
+        for token in dict.fromkeys(tokens):
+            claim = self._claims.get(f"beta {token}")
+            if claim is None and token in self.dialect.tokens:
+                verdict.dropped_betas.append(token)
+                continue
+            verdict.betas.append(token)
+            if claim is not None:
+                _note_need(claim.needs, f"{self.dialect.betas_header}: {token}", token, verdict)
+
+    def _table(self, surface: str) -> dict[str, list[Rule]]:
+        return self._surface_rules.setdefault(surface, {}) if surface else self._rules
+
+    def _unions(self) -> list[str]:
+        claimed = [claim.union for claim in self._claims.values() if isinstance(claim, Variant)]
+        return [*dict.fromkeys([union for union, _ in self.dialect.variants] + claimed)]
+
+    def _check_field(self, row: DialectField, body: dict[str, Any], verdict: Verdict) -> None:
+        for value in _values(body, row.name):
+            claim = self._claims.get(f"{row.surface}:{row.name}" if row.surface else row.name)
+            if claim is None and row.package:
+                self._refuse_or_drop(row.name, row.package, body, verdict)
+                return
+            row.check(value)
+            if row.beta:
+                verdict.betas.append(row.beta)
+            if isinstance(claim, Param):
+                _validate(claim, value)
+                _note_need(claim.needs, claim.path, value, verdict)
+
+    def _check_union(self, union: str, body: dict[str, Any], verdict: Verdict) -> None:
+        for value in _values(body, union):
+            tag = value.get("type") if isinstance(value, dict) else None
+            if not isinstance(tag, str):
+                continue
+            claim = self._claims.get(f"{union}={tag}")
+            marked = self.dialect.variants.get((union, tag), {})
+            if isinstance(claim, Variant):
+                _validate(claim, value)
+                _note_need(claim.needs, union.removesuffix("[]"), value, verdict)
+            elif "package" in marked:
+                self._refuse_or_drop(union.removesuffix("[]"), marked["package"], body, verdict, tag=tag)
+                return
+            elif "beta" in marked:
+                verdict.betas.append(marked["beta"])
+
+    def _refuse_or_drop(
+        self, path: str, package: str, body: dict[str, Any], verdict: Verdict, *, tag: str = ""
+    ) -> None:
+        what = f"{path}: {tag!r} is" if tag else f"{path} is"
+        if not self._drop:
+            raise UnknownParameter(
+                f"{what} served by the package {package}, which is not installed here; "
+                f"the operator can add it with `pip install {package}`.",
+                param=path,
+            )
+        _remove(body, path)
+        verdict.dropped.append(path)
+
+    def _note_unread(self, name: str, verdict: Verdict) -> None:
+        if self._refuse_unknown:
+            raise UnknownParameter(f"{name}: unknown parameter, and this gateway refuses those.", param=name)
+        verdict.unread.append(name)
+
+
+def _owners(dialect: Dialect, claims: Mapping[str, Iterable[Claim]]) -> dict[str, str]:
+    """Who owns each claimed name."""
+    core = {row.name for row in dialect.fields if not row.package and not row.surface}
+    owners: dict[str, str] = {}
+    for plugin, group in claims.items():
+        for claim in group:
+            owner = owners.setdefault(claim.name, plugin)
+            if owner is not plugin:
+                raise ClaimConflict(f"{claim.name} is claimed by two plugins: {owner} and {plugin}.")
+            if claim.name in core:
+                raise ClaimConflict(f"{claim.name} is claimed by {plugin}, but it belongs to the core dialect.")
+    return owners
+
+
+def _same(claim: Param, row: DialectField) -> bool:
+    return claim.path == row.name and (claim.surface or "") == row.surface
+
+
+def _top(path: str) -> str:
+    return path.partition(".")[0].removesuffix("[]")
+
+
+def _values(body: Mapping[str, Any], path: str) -> Iterator[Any]:
+    """The values at a dotted path: none, one, or for ``[]`` each item of the list."""
+    value: Any = body
+    for name in path.removesuffix("[]").split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            return
+        value = value[name]
+    if value is None:  # null is the wire's word for absent
+        return
+    if not path.endswith("[]"):
+        yield value
+    elif isinstance(value, list):
+        yield from value
+
+
+def _remove(body: dict[str, Any], path: str) -> None:
+    """Take the value at a dotted path out, copying what is changed; an object that it leaves empty goes too."""
+    name, _, rest = path.partition(".")
+    if rest and isinstance(body.get(name), dict):
+        body[name] = dict(body[name])
+        _remove(body[name], rest)
+    if not rest or not body[name]:
+        body.pop(name, None)
+
+
+def _validate(claim: Param | Variant, value: Any) -> None:
+    try:
+        if isinstance(claim, Param) and claim.field is not None:
+            claim.field.deserialize(value)
+        elif isinstance(claim, Variant) and claim.schema is not None:
+            claim.schema.load(value)
+    except ValidationError as error:
+        path = claim.path if isinstance(claim, Param) else claim.union.removesuffix("[]")
+        raise InvalidRequest(f"{path}: {_first(error.messages)}", param=path) from None
+
+
+def _first(messages: Any) -> str:
+    """One sentence out of marshmallow's nested messages."""
+    if isinstance(messages, dict):
+        name, inner = next(iter(messages.items()))
+        return _first(inner) if name == "_schema" else f"{name}: {_first(inner)}"
+    if isinstance(messages, list):
+        return _first(messages[0])
+    return str(messages)
+
+
+def _note_need(needs: Needs, param: str, value: Any, verdict: Verdict) -> None:
+    capability = needs(value) if callable(needs) else needs
+    if capability is not None:
+        verdict.needs.append(Need(capability, param, value))
+
+
+def _is(value: Any, word: str) -> bool:
+    return isinstance(value, _KINDS[word]) and (word == "boolean" or not isinstance(value, bool))
+
+
+def _article(word: str) -> str:
+    return f"an {word}" if word[0] in "aeiou" else f"a {word}"

@@ -1,0 +1,142 @@
+"""The corridor: what happens to a request, in order, on one screen."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway import strictjson
+from gateway.attempts import Attempts
+from gateway.auth import read_credential, unauthenticated
+from gateway.call import Call, Deployment, Principal, new_id
+from gateway.capability import add_betas
+from gateway.errors import ClientLeft, GatewayError
+from gateway.hookspecs import Hold
+from gateway.params import Claims
+from gateway.reply import Door, Reply
+from gateway.routing import Routing
+from gateway.surface import Action, Surface
+
+log = logging.getLogger(__name__)
+
+Authenticate = Callable[[str | None, Mapping[str, str]], Principal | None]
+Admit = Callable[[Call, Sequence[Deployment]], list[Hold]]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The stages of a request, each built once at startup.
+
+    Attributes:
+        authenticate: who asks, by the first plugin that knows.
+        claims: who owns which parameter.
+        routing: where a model name is served.
+        admit: takes the holds of every plugin that has an opinion.
+        attempts: prepares, sends and relays.
+        forward_betas: whether the client's beta header travels.
+        forwarded_headers: further client headers that travel.
+    """
+
+    authenticate: Authenticate
+    claims: Claims
+    routing: Routing
+    admit: Admit
+    attempts: Attempts
+    forward_betas: bool = False
+    forwarded_headers: tuple[str, ...] = ()
+
+    def serve(self, surface: Surface, action: Action, door: Door) -> None:
+        """Answer one request. Whatever goes wrong is told to the client in its own words; nothing is raised."""
+        reply = Reply(door, surface, new_id())
+        try:
+            self._answer(surface, action, door, reply)
+        except ClientLeft:
+            log.info("%s: the client left", reply.call_id)
+        except GatewayError as error:
+            self._tell(reply, error)
+        except Exception:  # the client gets an answer and an id, the operator gets the reason
+            log.exception("%s: unexpected", reply.call_id)
+            self._tell(reply, GatewayError(f"Something went wrong in the gateway; its log names {reply.call_id}."))
+
+    def _answer(self, surface: Surface, action: Action, door: Door, reply: Reply) -> None:
+        principal = self.principal(door.headers)
+        asked = strictjson.loads_object(door.body())
+        call = self._describe(reply.call_id, principal, surface, action, asked, door.headers)
+        reply.answer_to(call)
+        candidates = self.routing.candidates(call)
+        if action == "count":
+            reply.json(strictjson.dumps(self.attempts.count(call, candidates, reply)))
+            return
+        holds = self.admit(call, candidates)
+        try:
+            for hold in holds:
+                reply.headers.update(hold.headers)
+            entry = self.attempts.run(call, candidates, reply)
+            for hold in holds:
+                hold.settle(entry)
+        finally:
+            for hold in holds:
+                hold.release()
+
+    def principal(self, headers: Mapping[str, str]) -> Principal:
+        """Who asks.
+
+        Raises:
+            Unauthenticated: nobody that a plugin knows.
+        """
+        principal = self.authenticate(read_credential(headers), headers)
+        if principal is None:
+            raise unauthenticated()
+        return principal
+
+    def _describe(
+        self,
+        call_id: str,
+        principal: Principal,
+        surface: Surface,
+        action: Action,
+        asked: dict[str, Any],
+        headers: Mapping[str, str],
+    ) -> Call:
+        """The call: the canonical body, checked, and everything that the claims say of it."""
+        reading = surface.read(asked, headers)
+        optional = surface.optional | (self.claims.uncounted if action == "count" else frozenset())
+        verdict = self.claims.check(surface.name, asked, reading.body, optional)
+        dialect = self.claims.dialect
+        needed, verdict.betas = verdict.betas, []
+        tokens = [*reading.betas, *_tokens(headers.get(dialect.betas_header, ""))]
+        if self.forward_betas:
+            self.claims.read_betas(tokens, verdict)
+        else:
+            verdict.dropped_betas += tokens
+        add_betas(verdict.betas, needed)
+        return Call(
+            id=call_id,
+            at=datetime.now(UTC),
+            principal=principal,
+            surface=surface.name,
+            model=reading.model,
+            asked=asked,
+            body=reading.body,
+            stream=reading.stream,
+            betas=verdict.betas,
+            version=reading.version or dialect.default_version,
+            headers={name: headers[name] for name in self.forwarded_headers if name in headers},
+            needs=tuple(verdict.needs),
+            unread=tuple(verdict.unread),
+            dropped_params=tuple(verdict.dropped),
+            dropped_betas=tuple(verdict.dropped_betas),
+            ignored_params=reading.ignored,
+        )
+
+    def _tell(self, reply: Reply, error: GatewayError) -> None:
+        try:
+            reply.fail(error)
+        except ClientLeft:
+            log.info("%s: the client left before it could be told: %s", reply.call_id, error.message)
+
+
+def _tokens(header: str) -> list[str]:
+    """The tokens of a comma list; a header that came twice is joined by commas too."""
+    return [token for token in (part.strip() for part in header.split(",")) if token]

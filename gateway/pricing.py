@@ -1,0 +1,152 @@
+"""What a call costs: quantities times rates times factors, each with its reason. Pure, Decimal from end to end."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from gateway.usage import KINDS, Pass
+
+MILLION = Decimal(1_000_000)
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """Why a price is multiplied.
+
+    Attributes:
+        reason: one word for people and machines, such as ``long_context``.
+        times: by how much.
+        kinds: the kinds of tokens that it multiplies; empty means all of them.
+        fact: the served fact that it prices, such as ``speed``; empty when it prices none.
+        source: where the number comes from.
+    """
+
+    reason: str
+    times: Decimal
+    kinds: frozenset[str] = frozenset()
+    fact: str = ""
+    source: str = ""
+
+    def applies(self, kind: str) -> bool:
+        """Whether this kind of tokens is multiplied."""
+        return not self.kinds or kind in self.kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a bill: ``amount = quantity x price x factors``.
+
+    Attributes:
+        kind: what was used: a kind of tokens, or a meter's kind.
+        quantity: how much of it.
+        price: US dollars for one ``unit``.
+        unit: how many make one: a million for tokens, one for meters.
+        factors: what multiplies it.
+        label, model: the pass that it belongs to.
+    """
+
+    kind: str
+    quantity: int
+    price: Decimal
+    unit: int
+    factors: tuple[Factor, ...]
+    label: str = ""
+    model: str = ""
+
+    @property
+    def amount(self) -> Decimal:
+        """US dollars, exact."""
+        amount = self.quantity * self.price / self.unit
+        for factor in self.factors:
+            amount *= factor.times
+        return amount
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """Lines, and what they add up to.
+
+    Attributes:
+        lines: in the order of the passes, meters last.
+        book: the price book that was in force.
+        digest: fingerprint of the catalog that the prices come from.
+    """
+
+    lines: tuple[Line, ...]
+    book: str = ""
+    digest: str = ""
+    currency: str = "USD"
+
+    @property
+    def total(self) -> Decimal:
+        """US dollars, exact."""
+        return sum((line.amount for line in self.lines), ZERO)
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What a model costs at a host on a day.
+
+    Attributes:
+        model: the canonical model id.
+        prices: US dollars per million tokens by kind.
+        tiers: ``(above, prices)``: prices of a whole pass whose prompt exceeds ``above`` tokens, highest first.
+        source: where the numbers come from.
+    """
+
+    model: str
+    prices: Mapping[str, Decimal]
+    tiers: tuple[tuple[int, Mapping[str, Decimal]], ...] = ()
+    source: str = ""
+
+    def at(self, prompt: int) -> Mapping[str, Decimal]:
+        """The prices that hold for a pass with a prompt of so many tokens."""
+        return next((prices for above, prices in self.tiers if prompt > above), self.prices)
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A quantity in the usage object that has a price of its own.
+
+    Attributes:
+        path: dotted path of the quantity in the usage object.
+        kind: the word on the bill.
+        price: US dollars for one.
+    """
+
+    path: str
+    kind: str
+    price: Decimal
+    source: str = ""
+
+
+def pass_lines(one: Pass, rates: Rates, factors: Sequence[Factor]) -> list[Line]:
+    """The lines of one pass; factors commute, so their order is only for the eye."""
+    prices = rates.at(one.prompt)
+    ordered = sorted(factors, key=lambda factor: factor.reason)
+    return [
+        Line(
+            kind=kind,
+            quantity=one.counts[kind],
+            price=prices[kind],
+            unit=int(MILLION),
+            factors=tuple(factor for factor in ordered if factor.applies(kind)),
+            label=one.label,
+            model=rates.model,
+        )
+        for kind in KINDS
+        if one.counts.get(kind)
+    ]
+
+
+def meter_lines(quantities: Iterable[tuple[Meter, int]]) -> list[Line]:
+    """The lines of what is paid by the piece."""
+    return [Line(meter.kind, quantity, meter.price, 1, ()) for meter, quantity in quantities if quantity]
+
+
+def dollars(amount: Decimal) -> str:
+    """A plain decimal number, at least six places, never an exponent."""
+    text = f"{amount.normalize():f}"
+    places = len(text.partition(".")[2])
+    return text if places >= 6 else f"{amount:.6f}"  # noqa: PLR2004 - a millionth of a dollar: one token at a dollar

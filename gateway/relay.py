@@ -1,0 +1,177 @@
+"""Events of the host to bytes of the client, usage noted on the way, settled exactly once."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from gateway.errors import ClientLeft, Garbled, GatewayError, UpstreamError, UpstreamRefused, clean
+from gateway.ledger import Entry, Outcome
+from gateway.pricing import dollars
+from gateway.reply import Reply
+from gateway.sse import Event
+from gateway.usage import Usage
+
+Settle = Callable[[Usage, Outcome, str], Entry]
+
+PREAMBLE = frozenset({"message_start", "ping"})
+"""Events of a stream that say nothing yet."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a feature wants to see of an answer, and what it makes of it.
+
+    Attributes:
+        replace: gets each wanted event; what it returns goes out in its place.
+        events: names of events that it wants; ``message`` is a whole JSON answer.
+        blocks: types of content blocks whose start, deltas and stop it wants.
+    """
+
+    replace: Callable[[Event], Iterable[Event]]
+    events: frozenset[str] = frozenset()
+    blocks: frozenset[str] = frozenset()
+    _open: set[int] = field(default_factory=set, compare=False)
+
+    def apply(self, burst: Sequence[Event]) -> Iterator[Event]:
+        """The burst as the feature wants it."""
+        for event in burst:
+            if self._wants(event):
+                yield from self.replace(event)
+            else:
+                yield event
+
+    def _wants(self, event: Event) -> bool:
+        if event.name in self.events:
+            return True
+        return bool(self.blocks) and event.name.startswith("content_block_") and self._in_block(event)
+
+    def _in_block(self, event: Event) -> bool:
+        """Whether the event belongs to a block of a wanted type; a block is known by its index while it is open."""
+        if event.name == "content_block_start":
+            value = event.json()
+            if value.get("content_block", {}).get("type") in self.blocks:
+                self._open.add(value.get("index"))
+                return True
+            return False
+        if not self._open:
+            return False
+        index = event.json().get("index")
+        wanted = index in self._open
+        if event.name == "content_block_stop":
+            self._open.discard(index)
+        return wanted
+
+
+class Relay:
+    """Carries one attempt's answer to the client.
+
+    Nothing of a stream leaves before its first content event: until then the attempt can still fail without a trace.
+
+    Args:
+        reply: the way to the client.
+        filters: what features want of the events.
+        settle: prices and records the attempt; called once, whatever happens.
+        prompt_bytes: size of the request, for an estimate when nobody ever says what was used.
+
+    Attributes:
+        committed: content has left; from here on nothing can be tried again.
+    """
+
+    def __init__(self, reply: Reply, filters: Sequence[Filter], settle: Settle, prompt_bytes: int) -> None:
+        self.committed = False
+        self._reply = reply
+        self._filters = filters
+        self._settle = settle
+        self._prompt_bytes = prompt_bytes
+        self._usage = Usage()
+
+    def run(self, bursts: Iterable[list[Event]], *, stream: bool) -> Entry:
+        """Pass everything on, settle, and finish the answer.
+
+        Raises:
+            UpstreamError: the answer broke; it is settled, the client is not told yet.
+            ClientLeft: nobody is there to be told; it is settled.
+        """
+        try:
+            body = self._pass_on(bursts) if stream else self._whole(bursts)
+        except BaseException as error:
+            self.broke(error)
+            raise
+        entry = self._settle(self._usage, "complete", "")
+        self._finish(entry, body)
+        return entry
+
+    def broke(self, error: BaseException) -> None:
+        """Settle an attempt that did not end well with what is known of it."""
+        usage = self._usage
+        if not usage.started and not isinstance(error, UpstreamRefused):
+            usage.raw = {"input_tokens": -(-self._prompt_bytes // 4)}
+        if usage.raw:
+            usage.close()
+        self._settle(usage, self._outcome(error), _words(error))
+
+    def _outcome(self, error: BaseException) -> Outcome:
+        if isinstance(error, ClientLeft) or self._usage.started:
+            return "cut"
+        return "refused" if isinstance(error, UpstreamRefused) else "failed"
+
+    def _pass_on(self, bursts: Iterable[list[Event]]) -> None:
+        held: list[Event] = []
+        for burst in bursts:
+            error = self._see(burst)
+            held += burst
+            self.committed = self.committed or any(event.name not in PREAMBLE for event in held)
+            if self.committed:
+                self._reply.stream(self._reply.writer.events(self._filtered(held)))
+                held = []
+            if error is not None:
+                raise _as_error(error)
+            if self._usage.complete:
+                return
+        raise Garbled("The host's stream ended before its final event; the answer is not whole.")
+
+    def _whole(self, bursts: Iterable[Sequence[Event]]) -> Event:
+        events = [event for burst in bursts for event in burst]
+        self._see(events)
+        event, *more = self._filtered(events)
+        if more or event.name != "message" or not isinstance(event.json(), dict):
+            raise Garbled("The host's answer is no message.")
+        return event
+
+    def _see(self, burst: list[Event]) -> Event | None:
+        """Note the usage of a burst; an error event is taken out of it and returned, and nothing follows it."""
+        for position, event in enumerate(burst):
+            if event.name == "error":
+                del burst[position:]
+                return event
+            self._usage.see(event)
+        return None
+
+    def _filtered(self, burst: Sequence[Event]) -> Sequence[Event]:
+        for one in self._filters:
+            burst = [*one.apply(burst)]
+        return burst
+
+    def _finish(self, entry: Entry, body: Event | None) -> None:
+        if entry.bill is not None:
+            self._reply.headers["gateway-cost-usd"] = dollars(entry.bill.total)
+        if body is None:
+            self._reply.stream(self._reply.writer.end(entry))
+        else:
+            self._reply.json(self._reply.writer.message(body, entry))
+
+
+def _as_error(event: Event) -> UpstreamError:
+    """An error event is an answer of the host, told in the middle of a stream."""
+    value = event.json()
+    error = value.get("error") if isinstance(value, dict) else None
+    told = error if isinstance(error, dict) else {}
+    kind = str(told.get("type") or "api_error")
+    return UpstreamRefused(
+        clean(str(told.get("message") or "The host ended the stream with an error.")),
+        kind=kind,
+        status={"overloaded_error": 529, "rate_limit_error": 429, "timeout_error": 504}.get(kind, 502),
+    )
+
+
+def _words(error: BaseException) -> str:
+    return error.message if isinstance(error, GatewayError) else type(error).__name__

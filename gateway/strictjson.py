@@ -1,0 +1,87 @@
+"""JSON as bytes, in and out, so strict that what was checked is what is sent.
+
+Reading goes through jiter: it refuses NaN, lone surrogates, broken UTF-8 and deep nesting, keeps integers whole and
+keeps each float in its own spelling. Writing goes through orjson, which puts that spelling back.
+"""
+
+import json
+import math
+from typing import Any
+
+import jiter
+import orjson
+
+from gateway.errors import InvalidRequest
+
+MAX_DEPTH = 200
+"""Levels of nesting that the parser allows (jiter's own limit, below orjson's 254)."""
+
+
+def loads(text: bytes) -> Any:
+    """Parse a client's body.
+
+    Raises:
+        InvalidRequest: not JSON, nested too deep, NaN, a lone surrogate, or a key given twice at the top level.
+    """
+    try:
+        return jiter.from_json(text, allow_inf_nan=False, catch_duplicate_keys=True, float_mode="lossless-float")
+    except ValueError as error:
+        if str(error).startswith("Detected duplicate key"):
+            return _with_duplicates(text)
+        raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
+
+
+def loads_object(text: bytes) -> dict[str, Any]:
+    """Parse a client's body that has to be an object."""
+    value = loads(text)
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"The body has to be a JSON object, not {_kind(value)}.")
+    return value
+
+
+def loads_lenient(text: bytes) -> Any:
+    """Parse a host's words: as exact about numbers, but a key given twice is theirs to answer for.
+
+    Raises:
+        ValueError: not JSON.
+    """
+    return jiter.from_json(text, allow_inf_nan=False, float_mode="lossless-float")
+
+
+def dumps(value: Any) -> bytes:
+    """Write compact JSON.
+
+    Raises:
+        InvalidRequest: a number that JSON readers would round or lose.
+    """
+    try:
+        return orjson.dumps(value, default=_spelling)
+    except orjson.JSONEncodeError as error:
+        raise InvalidRequest(f"The body holds a value that cannot be passed on unchanged: {error}.") from None
+
+
+def _spelling(value: Any) -> orjson.Fragment:
+    """A float in the client's own spelling."""
+    if isinstance(value, jiter.LosslessFloat):
+        if math.isinf(float(value)):
+            raise ValueError("number out of range")
+        return orjson.Fragment(bytes(value))
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _with_duplicates(text: bytes) -> Any:
+    """Duplicate keys deeper down collapse to their last value, for us and for the host alike; at the top they do not."""
+    try:
+        value = loads_lenient(text)
+    except ValueError as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
+    names = [pair[0] for pair in json.loads(text, object_pairs_hook=list) if isinstance(pair, tuple)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InvalidRequest(f"{twice}: given twice at the top level of the body; send it once.", param=twice)
+    return value
+
+
+def _kind(value: Any) -> str:
+    names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,230 @@
+"""The only module that opens sockets. A request goes out as bytes; its answer comes back as bytes.
+
+requests and urllib3 do the work: pooled connections, TLS always verified. What they are kept from doing: following
+redirects, retrying, reading proxies or passwords from the environment, keeping cookies, inflating bodies.
+"""
+
+import io
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from time import monotonic
+from typing import Any, cast
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from gateway.errors import ClientLeft, Garbled, GatewayError, Unreachable, UpstreamTimeout
+from gateway.provider import Outbound
+from gateway.watch import Watch
+
+MAX_ANSWER = 64 * 1024 * 1024
+"""Bytes of a whole JSON answer before it counts as garbled."""
+
+MAX_FAULT = 1024 * 1024
+"""Bytes of an error body that are looked at."""
+
+LAST_BYTES = 0.25
+"""Seconds that a finished stream may take to close."""
+
+_CHUNK = 64 * 1024
+_watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+class Transport:
+    """Sends requests over pooled connections; safe to share between threads.
+
+    Args:
+        ca: path of a certificate authority to trust instead of the public ones.
+        proxy: URL of a forward proxy; the environment is never asked.
+        pool: connections kept alive per host.
+    """
+
+    def __init__(self, *, ca: str | None = None, proxy: str | None = None, pool: int = 64) -> None:
+        self._verify: bool | str = ca or True
+        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self._adapter = _Adapter(pool_connections=32, pool_maxsize=pool)
+
+    def send(self, outbound: Outbound, auth: AuthBase | None, watch: Watch) -> "Answer":
+        """Send, and return once the answer's head is there.
+
+        Raises:
+            ClientLeft: the client closed its connection meanwhile.
+            Unreachable: no connection, or one that broke.
+            UpstreamTimeout: the host was silent for too long.
+        """
+        prepared = requests.Request(
+            outbound.method, outbound.url, headers=dict(outbound.headers), data=outbound.body, auth=auth
+        ).prepare()
+        began, waited = monotonic(), watch.waited
+        with _watching(watch), _translated():
+            response = self._adapter.send(
+                prepared,
+                stream=True,
+                timeout=(watch.timeouts.connect, watch.timeouts.total),
+                verify=self._verify,
+                proxies=self._proxies,
+            )
+        watch.waited = waited + monotonic() - began
+        watch.answering()
+        return Answer(response, watch)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._adapter.close()
+
+
+class Answer:
+    """A host's answer, its head read, its body still on the wire.
+
+    Attributes:
+        status: the HTTP status.
+        headers: the host's headers; names are looked up without regard to case.
+    """
+
+    def __init__(self, response: requests.Response, watch: Watch) -> None:
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self._response = response
+        self._watch = watch
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body as it comes in.
+
+        Raises:
+            ClientLeft, Unreachable, UpstreamTimeout, Garbled: as for ``Transport.send``.
+        """
+        self._refuse_compressed()
+        while True:
+            with _watching(self._watch), _translated():
+                chunk = self._response.raw.read1(_CHUNK, decode_content=False)
+            if not chunk:
+                return
+            yield chunk
+
+    def read(self, limit: int = MAX_ANSWER) -> bytes:
+        """The whole body.
+
+        Raises:
+            Garbled: it is larger than ``limit``, or compressed though we asked for it plain.
+        """
+        body = bytearray()
+        for chunk in self.chunks():
+            body += chunk
+            if len(body) > limit:
+                raise Garbled(f"The host's answer is larger than {limit} bytes.")
+        return bytes(body)
+
+    def read_fault(self) -> bytes:
+        """What can be read of an error's body; nothing when even that fails."""
+        try:
+            return self.read(MAX_FAULT)
+        except GatewayError:
+            return b""
+
+    def finish(self) -> None:
+        """Read what trails the terminal event, so that the connection can be used again; not worth waiting for long."""
+        self._watch.hurry(LAST_BYTES)
+        with suppress(GatewayError, ClientLeft):
+            next(self.chunks(), None)
+
+    def close(self) -> None:
+        """Let go: a connection whose body was read to the end goes back to the pool, any other is closed."""
+        self._response.close()
+
+    def _refuse_compressed(self) -> None:
+        encoding = self.headers.get("content-encoding", "identity")
+        if encoding.strip().lower() not in ("identity", ""):
+            raise Garbled("The host compressed its answer although it was asked not to.")
+
+
+class _Adapter(HTTPAdapter):
+    """Hands out connections that ask the watch before they block."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        return manager
+
+
+class _Watched:
+    """A socket whose reader waits with the watch; everything else is the socket's."""
+
+    def __init__(self, inner: socket.socket) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def makefile(self, *_args: Any, **_kwargs: Any) -> io.BufferedReader:
+        return io.BufferedReader(_WatchedReads(self._inner), _CHUNK)
+
+
+class _WatchedReads(io.RawIOBase):
+    def __init__(self, inner: socket.socket) -> None:
+        self._socket = inner
+        self._file = cast("io.RawIOBase", inner.makefile("rb", buffering=0))
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        watch = _watch.get()
+        if watch is not None:
+            watch.wait(self._socket)
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _Connection(HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        self.sock = cast("socket.socket", _Watched(self.sock))
+
+
+class _SecureConnection(HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        self.sock = cast("socket.socket", _Watched(self.sock))
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+@contextmanager
+def _watching(watch: Watch) -> Iterator[None]:
+    token = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The libraries' exceptions as ours, in one place; none of their texts, which hold hosts and paths."""
+    try:
+        yield
+    except (requests.ConnectTimeout, requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
+        raise UpstreamTimeout("The host could not be reached or did not answer in time.") from None
+    except (requests.exceptions.SSLError, urllib3.exceptions.SSLError):
+        raise Unreachable("The host's TLS certificate could not be verified, or its handshake failed.") from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError):
+        raise Unreachable("The connection to the host failed or broke.") from None

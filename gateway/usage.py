@@ -1,0 +1,213 @@
+"""What a host says it used: the usage object, collected over a stream, turned into passes and served facts.
+
+Rules of the wire (Messages API reference, "Streaming" and the usage types of the official SDK):
+
+* ``message_start`` carries the whole object; ``message_delta`` carries running totals that replace, never add, and it
+  never carries the split of cache writes nor any string. A field that is missing keeps what was said before.
+* ``iterations`` lists every pass; where it stands, its entries are the bill and the top level is only the sum of those
+  that served the answer. Without it the top level is the one pass.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.sse import Event
+
+KINDS = ("input", "cache_write_5m", "cache_write_1h", "cache_read", "output")
+"""Kinds of tokens that have a price."""
+
+MAX_TOKENS = 10**12
+"""A count above this is a host's mistake, not a quantity."""
+
+_NUMBERS = {
+    "input": "input_tokens",
+    "cache_write": "cache_creation_input_tokens",
+    "cache_read": "cache_read_input_tokens",
+    "output": "output_tokens",
+}
+_DELTA_ENVELOPE = 80
+"""Bytes of a content delta's JSON that are not content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One run of one model over one prompt.
+
+    Attributes:
+        label: the entry's type, as the host names it; ``message`` for the usual one.
+        model: the model that ran, when the host names another than the deployment's.
+        counts: tokens by kind, zeros left out.
+    """
+
+    label: str
+    model: str
+    counts: Mapping[str, int]
+
+    @property
+    def prompt(self) -> int:
+        """Tokens of the whole prompt: fresh, written to and read from the cache."""
+        return sum(count for kind, count in self.counts.items() if kind != "output")
+
+
+@dataclass
+class Usage:
+    """Collects what the events of one answer say of usage.
+
+    Attributes:
+        raw: the usage object so far.
+        model: the model that the host names in its answer.
+        message_id: the host's id of the answer.
+        stop_reason: why it ended, once known.
+        complete: the terminal event was seen.
+        estimated: a number in ``raw`` was not counted by the host.
+        odd: what was wrong with numbers that were left out.
+    """
+
+    raw: dict[str, Any] = field(default_factory=dict)
+    model: str = ""
+    message_id: str = ""
+    stop_reason: str | None = None
+    complete: bool = False
+    estimated: bool = False
+    odd: list[str] = field(default_factory=list)
+    _content_bytes: int = 0
+    _started: bool = False
+
+    def see(self, event: Event) -> None:
+        """Take in one event; only those that carry usage are parsed."""
+        name = event.name
+        if name == "content_block_delta":
+            self._content_bytes += max(len(event.data) - _DELTA_ENVELOPE, 1)
+        elif name in _READERS:
+            value = event.json()
+            if isinstance(value, dict):
+                _READERS[name](self, value)
+
+    @property
+    def started(self) -> bool:
+        """The host accepted the request and told its prompt's size."""
+        return self._started
+
+    def close(self) -> None:
+        """The stream ended early: raise the output to what was delivered, and say that it is an estimate."""
+        if self.complete:
+            return
+        self.estimated = True
+        delivered = self._content_bytes // 4
+        self.raw["output_tokens"] = max(_count(self.raw.get("output_tokens")) or 0, delivered)
+
+    def passes(self) -> list[Pass]:
+        """What has to be paid, pass by pass."""
+        entries = [entry for entry in self.raw.get("iterations") or () if isinstance(entry, dict)]
+        if not entries or (self.estimated and not any(map(_tokens, entries))):
+            return [self._pass({"type": "message", **self.raw})] if not self._declined([self.raw]) else []
+        return [self._pass(entry) for entry in entries if not self._declined([entry], entries)]
+
+    def facts(self, neutral: frozenset[str]) -> dict[str, str]:
+        """Strings of the usage object that may change a price."""
+        return {
+            name: value
+            for name, value in self.raw.items()
+            if isinstance(value, str) and value not in neutral
+        }
+
+    def quantity(self, path: str) -> int:
+        """A metered quantity at a dotted path, 0 when it is absent or no sane number."""
+        value: Any = self.raw
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        return _count(value) or 0
+
+    def _declined(self, group: list[dict[str, Any]], entries: list[dict[str, Any]] | None = None) -> bool:
+        """A refusal before any output is listed but not charged, and so is an attempt that a fallback model replaced."""
+        silent = not any(_count(entry.get("output_tokens")) for entry in group)
+        if entries is None or len(entries) == 1:
+            return silent and self.stop_reason == "refusal"
+        return silent and any(str(entry.get("type")).startswith("fallback") for entry in entries)
+
+    def _pass(self, entry: Mapping[str, Any]) -> Pass:
+        counts = {name: self._sane(entry, path) for name, path in _NUMBERS.items()}
+        written = counts.pop("cache_write")
+        hour = min(self._hour_writes(entry, written), written)
+        counts |= {"cache_write_5m": written - hour, "cache_write_1h": hour}
+        return Pass(
+            label=str(entry.get("type") or "message"),
+            model=str(entry.get("model") or ""),
+            counts={kind: counts[kind] for kind in KINDS if counts[kind]},
+        )
+
+    def _hour_writes(self, entry: Mapping[str, Any], written: int) -> int:
+        """One-hour cache writes of a pass; a pass without a split of its own takes the top level's share."""
+        split = entry.get("cache_creation")
+        if isinstance(split, dict):
+            return _count(split.get("ephemeral_1h_input_tokens")) or 0
+        total = self.quantity("cache_creation.ephemeral_1h_input_tokens")
+        whole = self.quantity("cache_creation_input_tokens")
+        if entry.get("type") != "message" or not total or not whole:
+            return 0
+        return -(-written * total // whole)
+
+    def _sane(self, entry: Mapping[str, Any], path: str) -> int:
+        count = _count(entry.get(path))
+        if count is None:
+            self.odd.append(f"{path}={entry.get(path)!r}"[:80])
+            return 0
+        return count
+
+    def _see_start(self, value: dict[str, Any]) -> None:
+        message = value.get("message")
+        if isinstance(message, dict):
+            self._see_message(message, complete=False)
+
+    def _see_message(self, value: dict[str, Any], *, complete: bool = True) -> None:
+        self._started = True
+        self.complete = complete
+        self.model = str(value.get("model") or "")
+        self.message_id = str(value.get("id") or "")
+        self.stop_reason = value.get("stop_reason")
+        usage = value.get("usage")
+        self.raw = dict(usage) if isinstance(usage, dict) else {}
+
+    def _see_delta(self, value: dict[str, Any]) -> None:
+        delta = value.get("delta")
+        if isinstance(delta, dict) and delta.get("stop_reason"):
+            self.stop_reason = delta["stop_reason"]
+        usage = value.get("usage")
+        if isinstance(usage, dict):
+            self.raw |= {name: self._replace(name, said) for name, said in usage.items() if said is not None}
+
+    def _replace(self, name: str, said: Any) -> Any:
+        """Running totals only grow; a number that shrinks or makes no sense leaves the last good one."""
+        before = self.raw.get(name)
+        if name not in _NUMBERS.values():
+            return {**before, **said} if isinstance(before, dict) and isinstance(said, dict) else said
+        count = _count(said)
+        if count is None or count < (_count(before) or 0):
+            self.odd.append(f"{name}={said!r}"[:80])
+            return before
+        return count
+
+    def _see_stop(self, _value: dict[str, Any]) -> None:
+        self.complete = True
+
+
+_READERS = {
+    "message": Usage._see_message,  # noqa: SLF001 - the table belongs to the class
+    "message_start": Usage._see_start,  # noqa: SLF001
+    "message_delta": Usage._see_delta,  # noqa: SLF001
+    "message_stop": Usage._see_stop,  # noqa: SLF001
+}
+
+
+def _count(value: Any) -> int | None:
+    """A sane token count: 0 for what is absent, None for what is no count."""
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TOKENS:
+        return None
+    return value
+
+
+def _tokens(entry: Mapping[str, Any]) -> int:
+    return sum(_count(entry.get(path)) or 0 for path in _NUMBERS.values())

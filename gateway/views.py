@@ -1,0 +1,323 @@
+"""The front door: Flask's routes, and the way between WSGI and the corridor."""
+
+import logging
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, time
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from gateway.auth import unauthenticated
+from gateway.call import Deployment, Principal
+from gateway.catalog import Catalog
+from gateway.errors import (
+    KINDS,
+    ClientLeft,
+    Forbidden,
+    GatewayError,
+    InvalidRequest,
+    TooLarge,
+    UnsupportedMedia,
+)
+from gateway.pipeline import Pipeline
+from gateway.reply import error_headers
+from gateway.routing import Routing
+from gateway.surface import Action, Surface, error_object
+
+log = logging.getLogger(__name__)
+
+Start = Callable[..., Callable[[bytes], Any]]
+
+OPEN, KEY, OPERATOR = "open", "key", "operator"
+"""Who may use a view: everybody, every key, the operator's key. A view without a word of its own is the operator's."""
+
+
+class Exchange(Response):
+    """A corridor's answer. It is written while the corridor runs, because a sign of life may have to leave before the
+    host has said a word; WSGI's ``write`` is made for that.
+    """
+
+    def __init__(self, pipeline: Pipeline, surface: Surface, action: Action, max_body: int) -> None:
+        super().__init__()
+        self._serve = lambda door: pipeline.serve(surface, action, door)
+        self._max_body = max_body
+
+    def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
+        """Run the corridor."""
+        self._serve(WsgiDoor(environ, start_response, self._max_body))
+        return ()
+
+
+class WsgiDoor:
+    """A WSGI request and the way back to its client.
+
+    Attributes:
+        headers: the request's headers, names in lower case; a header that came twice is joined by a comma.
+    """
+
+    def __init__(self, environ: dict[str, Any], start_response: Start, max_body: int) -> None:
+        self.headers: Mapping[str, str] = {
+            name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")
+        }
+        self._environ = environ
+        self._start_response = start_response
+        self._max_body = max_body
+        self._write: Callable[[bytes], Any] | None = None
+
+    @property
+    def socket(self) -> socket.socket | None:
+        """gunicorn hands its connection on; other servers need not."""
+        found = self._environ.get("gunicorn.socket")
+        return found if isinstance(found, socket.socket) else None
+
+    def body(self) -> bytes:
+        """The whole body, checked for form and size before it is looked at."""
+        self._check_form()
+        declared = self._declared_length()
+        try:
+            body: bytes = self._environ["wsgi.input"].read(self._max_body + 1 if declared is None else declared)
+        except Exception as error:  # the server's parser raises what it likes; all of it is the client's framing
+            log.info("unreadable body: %r", error)
+            raise InvalidRequest("The request's body could not be read; its framing is broken.") from None
+        if len(body) > self._max_body:
+            raise self._too_large()
+        if declared is not None and len(body) < declared:
+            raise ClientLeft
+        return body
+
+    def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """Start the response."""
+        try:
+            phrase = HTTPStatus(status).phrase
+        except ValueError:
+            phrase = "Error"
+        self._write = self._start_response(f"{status} {phrase}", list(headers.items()))
+
+    def write(self, data: bytes) -> None:
+        """Send bytes now; a closed connection means that the client left."""
+        if self._write is None:
+            raise LookupError("write before begin")
+        try:
+            self._write(data)
+        except OSError:
+            raise ClientLeft from None
+
+    def _check_form(self) -> None:
+        kind = self._environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+        if kind not in ("", "application/json") and not kind.endswith("+json"):
+            raise UnsupportedMedia(f"content-type {kind!r} is not understood; send application/json.")
+        encoding = self.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("", "identity"):
+            raise UnsupportedMedia(f"content-encoding {encoding!r} is not accepted; send the body uncompressed.")
+
+    def _declared_length(self) -> int | None:
+        text = self._environ.get("CONTENT_LENGTH") or ""
+        if not text:
+            return None
+        if not text.isascii() or not text.isdigit():
+            raise InvalidRequest("content-length has to be a number.")
+        if int(text) > self._max_body:
+            raise self._too_large()
+        return int(text)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"The body is larger than the {self._max_body} bytes that this gateway takes.")
+
+
+def mount(
+    app: Flask,
+    pipeline: Pipeline,
+    surfaces: Iterable[Surface],
+    blueprints: Iterable[Blueprint],
+    catalog: Catalog,
+    max_body: int,
+) -> None:
+    """Give the app every route: the surfaces', the core's own, and those that plugins bring."""
+    for surface in surfaces:
+        for path, action in surface.paths.items():
+            view = _corridor(pipeline, surface, action, max_body)
+            app.add_url_rule(path, f"{surface.name}:{path}", view, methods=["POST"])
+    app.register_blueprint(_health())
+    app.register_blueprint(_models(pipeline, catalog))
+    for blueprint in blueprints:
+        app.register_blueprint(blueprint)
+    app.before_request(lambda: _guard(pipeline))
+    app.register_error_handler(GatewayError, _tell)
+    app.register_error_handler(HTTPException, _tell_http)
+    app.register_error_handler(Exception, _tell_unexpected)
+
+
+def access(who: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Say who may use a view: ``OPEN``, ``KEY`` or ``OPERATOR``."""
+
+    def mark(view: Callable[..., Any]) -> Callable[..., Any]:
+        view.access = who  # type: ignore[attr-defined]  # a note on the function, read by the guard
+        return view
+
+    return mark
+
+
+def principal() -> Principal:
+    """Who asks, inside a view."""
+    found: Principal = request.environ["gateway.principal"]
+    return found
+
+
+def _corridor(pipeline: Pipeline, surface: Surface, action: Action, max_body: int) -> Callable[[], Response]:
+    @access(OPEN)  # the corridor asks for the key itself, so that the surface words the refusal
+    def view() -> Response:
+        return Exchange(pipeline, surface, action, max_body)
+
+    return view
+
+
+def _guard(pipeline: Pipeline) -> None:
+    """Authorisation is a property of the route, checked here and nowhere else."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    who = getattr(view, "access", OPERATOR)
+    if view is None or who == OPEN:
+        return
+    found = pipeline.principal({name.lower(): value for name, value in request.headers.items()})
+    if who != KEY and not found.permissions.operator:
+        raise Forbidden("This needs the operator's key.")
+    request.environ["gateway.principal"] = found
+
+
+def _tell(error: GatewayError) -> Response:
+    return _error_response(error)
+
+
+def _tell_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    message = error.description or "The request could not be served."
+    if status == HTTPStatus.NOT_FOUND:
+        message = f"There is nothing at {request.path!r}.{_base_url_hint(request.path)}"
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        message = f"{request.path!r} does not take {request.method}."
+    told = GatewayError(message, status=status, kind=KINDS.get(status, "invalid_request_error"))
+    response = _error_response(told)
+    for name, value in error.get_headers():
+        if name.lower() == "allow":
+            response.headers[name] = value
+    return response
+
+
+def _tell_unexpected(_error: Exception) -> Response:
+    log.exception("unexpected, at %s", request.path)
+    return _error_response(GatewayError("Something went wrong in the gateway; its log has the reason."))
+
+
+def _error_response(error: GatewayError) -> Response:
+    """An error outside the corridor, in a shape that clients of both APIs can read."""
+    response = jsonify({**error_object(error), "error": {**error_object(error)["error"], "code": error.code}})
+    response.status_code = error.status
+    response.headers.update(error_headers(error))
+    return response
+
+
+def _base_url_hint(path: str) -> str:
+    if path.startswith("/v1/v1/"):
+        return " The base URL that the client is given must not end in /v1."
+    return ""
+
+
+def _health() -> Blueprint:
+    """Small answers for whoever asks whether we are well; no key, no upstream call."""
+    health = Blueprint("health", __name__)
+
+    @health.get("/health/liveliness")
+    @health.get("/health/liveness")
+    @access(OPEN)
+    def alive() -> Response:
+        return jsonify("I'm alive!")
+
+    @health.get("/health/readiness")
+    @access(OPEN)
+    def ready() -> Response:
+        return jsonify({"status": "healthy", "db": "Not connected"})
+
+    @health.get("/healthz")
+    @health.get("/livez")
+    @health.get("/readyz")
+    @access(OPEN)
+    def ok() -> Response:
+        return jsonify({"status": "ok"})
+
+    @health.get("/api/hello")
+    @access(OPEN)
+    def hello() -> Response:
+        return jsonify({"message": "hello"})
+
+    return health
+
+
+def _models(pipeline: Pipeline, catalog: Catalog) -> Blueprint:
+    """The model list in one shape that the clients of both APIs parse."""
+    models = Blueprint("models", __name__)
+
+    @models.get("/v1/models")
+    @models.get("/models")
+    @access(KEY)
+    def listing() -> Response:
+        found = _visible(pipeline.routing, catalog, principal())
+        page, more = _page(found, request.args)
+        first, last = (page[0]["id"], page[-1]["id"]) if page else (None, None)
+        return jsonify({"object": "list", "data": page, "has_more": more, "first_id": first, "last_id": last})
+
+    @models.get("/v1/models/<path:name>")
+    @models.get("/models/<path:name>")
+    @access(KEY)
+    def one(name: str) -> Response:
+        deployments = pipeline.routing.deployments(name, principal())
+        return jsonify(_describe(name, deployments[0], catalog))
+
+    return models
+
+
+def _visible(routing: Routing, catalog: Catalog, who: Principal) -> list[dict[str, Any]]:
+    """Every name that the key may ask for; a wildcard shows the catalog's models that it reaches."""
+    found = {name: deployments[0] for name, deployments in routing.names.items()}
+    for deployment in routing.wildcards:
+        for row in catalog.models(deployment.provider):
+            name = deployment.model_name.replace("*", row.id.removeprefix(deployment.upstream.partition("*")[0]))
+            for match in routing.deployments(name, who) if who.permissions.allow_model(name) else ():
+                found.setdefault(name, match)
+    return [
+        _describe(name, deployment, catalog)
+        for name, deployment in found.items()
+        if who.permissions.allow_model(name)
+    ]
+
+
+def _describe(name: str, deployment: Deployment, catalog: Catalog) -> dict[str, Any]:
+    row = catalog.model(deployment.provider, deployment.priced_as)
+    created = datetime.combine(row.created, time(), UTC) if row and row.created else datetime.fromtimestamp(0, UTC)
+    return {
+        "id": name,
+        "object": "model",
+        "type": "model",
+        "created": int(created.timestamp()),
+        "created_at": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "owned_by": deployment.provider,
+        "display_name": row.name if row and row.name else name,
+        "max_input_tokens": row.window or None if row else None,
+        "max_tokens": row.max_output or None if row else None,
+    }
+
+
+def _page(found: list[dict[str, Any]], query: Mapping[str, str]) -> tuple[list[dict[str, Any]], bool]:
+    """The Messages API's paging; without a limit everything comes at once, as OpenAI's clients expect."""
+    ids = [model["id"] for model in found]
+    if query.get("after_id") in ids:
+        found = found[ids.index(query["after_id"]) + 1 :]
+    if query.get("before_id") in ids:
+        found = [model for model in found if ids.index(model["id"]) < ids.index(query["before_id"])]
+    limit = query.get("limit", "")
+    if not limit:
+        return found, False
+    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= 1000:  # noqa: PLR2004 - the API's own range
+        raise InvalidRequest("limit: has to be a number from 1 to 1000.", param="limit")
+    return found[: int(limit)], len(found) > int(limit)

@@ -1,0 +1,156 @@
+"""One thread that minds two sockets: the host's, for bytes, and the client's, for its leaving.
+
+A generator notices that its reader left only when it next writes, which may be minutes away while a model thinks. So
+the transport asks a ``Watch`` before each read of the host: it returns when there is something to read, tells the
+client that we are alive when the host is silent, and gives up when somebody's patience ends.
+
+A client that shuts only its writing side counts as gone, as it does for nginx.
+"""
+
+import math
+import select
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from gateway.errors import ClientLeft, UpstreamTimeout
+
+KEEPALIVE = 15.0
+"""Seconds of silence toward a streaming client after which it gets a sign of life."""
+
+_HANG_UP = select.POLLHUP | select.POLLERR | select.POLLNVAL
+_LEAVING = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere an empty peek tells
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Patience with a host, in seconds.
+
+    Attributes:
+        connect: until the connection stands.
+        first_byte: from the request sent to the answer's head; thinking models take minutes.
+        idle: between two bytes of the answer.
+        total: for the whole attempt.
+    """
+
+    connect: float = 10.0
+    first_byte: float = 600.0
+    idle: float = 300.0
+    total: float = 3600.0
+
+
+class Listener(Protocol):
+    """The client's side, as far as a watch needs it."""
+
+    @property
+    def socket(self) -> socket.socket | None:
+        """The client's connection, if there is one to look at."""
+
+    @property
+    def wrote_at(self) -> float:
+        """When the client last got a byte, on the monotonic clock; infinity when it needs no signs of life."""
+
+    def keepalive(self) -> None:
+        """Send a sign of life."""
+
+
+class Watch:
+    """Watches one attempt.
+
+    Args:
+        timeouts: the patience with the host.
+        listener: the client's side; None when nobody listens, as in a count or a test.
+        clock: the monotonic clock.
+
+    Attributes:
+        waited: seconds spent waiting for the host.
+    """
+
+    def __init__(
+        self,
+        timeouts: Timeouts,
+        listener: Listener | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.timeouts = timeouts
+        self.waited = 0.0
+        self._listener = listener
+        self._clock = clock
+        self._began = self._heard = clock()
+        self._answering = False
+        self._poll = select.poll()
+        self._client = listener.socket if listener else None
+        self._client_fd = _descriptor(self._client)
+        if self._client_fd >= 0:
+            self._poll.register(self._client_fd, _LEAVING or select.POLLIN)
+
+    def answering(self) -> None:
+        """The answer's head has come; from now on the time between bytes counts."""
+        self._answering = True
+        self._heard = self._clock()
+
+    def hurry(self, seconds: float) -> None:
+        """From now on the host may be silent for so long only."""
+        self.timeouts = replace(self.timeouts, idle=seconds)
+        self._heard = self._clock()
+
+    def wait(self, upstream: socket.socket) -> None:
+        """Return once the host's socket has something to read.
+
+        Raises:
+            ClientLeft: the client closed its connection.
+            UpstreamTimeout: the host was silent for too long.
+        """
+        if isinstance(upstream, ssl.SSLSocket) and upstream.pending():
+            return
+        descriptor = upstream.fileno()
+        self._poll.register(descriptor, select.POLLIN)
+        began = self._clock()
+        try:
+            while not self._ready(descriptor):
+                self._lose_patience()
+        finally:
+            self._poll.unregister(descriptor)
+            self._heard = self._clock()
+            self.waited += self._heard - began
+
+    def _ready(self, descriptor: int) -> bool:
+        now = self._clock()
+        if self._listener and now >= self._listener.wrote_at + KEEPALIVE:
+            self._listener.keepalive()
+        until = min(self._deadline(), self._listener.wrote_at + KEEPALIVE if self._listener else math.inf)
+        events = dict(self._poll.poll(max(until - now, 0) * 1000))
+        if self._client_fd in events:
+            self._look_at_client(events[self._client_fd])
+        return descriptor in events
+
+    def _look_at_client(self, event: int) -> None:
+        if event & (_HANG_UP | _LEAVING):
+            raise ClientLeft
+        if self._client and not self._client.recv(1, socket.MSG_PEEK):
+            raise ClientLeft
+        self._poll.unregister(self._client_fd)  # it sent its next request early: no use asking again
+        self._client_fd = -1
+
+    def _deadline(self) -> float:
+        patience = self.timeouts.idle if self._answering else self.timeouts.first_byte
+        return min(self._heard + patience, self._began + self.timeouts.total)
+
+    def _lose_patience(self) -> None:
+        if self._clock() < self._deadline():
+            return
+        if self._clock() >= self._began + self.timeouts.total:
+            raise UpstreamTimeout(f"The host did not finish within {self.timeouts.total:g} s.")
+        patience = self.timeouts.idle if self._answering else self.timeouts.first_byte
+        raise UpstreamTimeout(f"The host was silent for {patience:g} s.")
+
+
+def _descriptor(client: socket.socket | None) -> int:
+    try:
+        return client.fileno() if client else -1
+    except OSError:
+        return -1

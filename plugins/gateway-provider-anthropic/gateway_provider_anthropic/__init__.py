@@ -1,0 +1,112 @@
+"""The Anthropic API as a host: the dialect spoken plainly, so the envelope is thin.
+
+Sources: Anthropic Messages API reference ("Versioning", "Errors", "Count tokens"), Anthropic SDK types 2.12.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+from requests import PreparedRequest
+from requests.auth import AuthBase
+
+from gateway import (
+    Call,
+    ConfigError,
+    Deployment,
+    Outbound,
+    Provider,
+    Rows,
+    Secret,
+    SecretField,
+    hookimpl,
+    rows,
+    strictjson,
+)
+
+PUBLIC = "https://api.anthropic.com"
+NOT_COUNTED = frozenset({"stream", "max_tokens", "metadata", "service_tier", "stop_sequences", "container",
+                         "temperature", "top_p", "top_k", "inference_geo", "speed"})  # fmt: skip
+"""Fields of a request that have no part in counting its tokens (SDK types, message_count_tokens_params)."""
+
+
+class Settings(Schema):
+    """What a deployment may say: a key (else the usual variable), and where the API is."""
+
+    api_key = SecretField(load_default=None)
+    api_base = fields.Url(require_tld=False, validate=validate.Length(max=500), load_default=None)
+
+
+class ApiKey(AuthBase):
+    """Signs with the deployment's key; both versions of the API take this header."""
+
+    def __init__(self, key: Secret) -> None:
+        self._key = key
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Add the key to the finished request."""
+        request.headers["x-api-key"] = self._key.reveal()
+        return request
+
+
+class Anthropic(Provider):
+    """Speaks to the Anthropic API, or to whatever speaks like it at ``api_base``."""
+
+    name = "anthropic"
+    settings = Settings
+    passes_unknown_betas = True
+
+    def auth(self, deployment: Deployment) -> AuthBase:
+        """The deployment's key, else the variable that Anthropic's own tools read."""
+        key = deployment.settings["api_key"] or _from_environment()
+        if key is None:
+            raise ConfigError(f"{deployment.id}: no api_key, and ANTHROPIC_API_KEY is not set.")
+        return ApiKey(key)
+
+    def encode(self, call: Call) -> Outbound:
+        """The body as it is, under the upstream's name for the model."""
+        return self._post(call, "/v1/messages", {**call.body, "model": call.host.upstream})
+
+    def encode_count(self, call: Call) -> Outbound:
+        """The prompt alone."""
+        body = {name: value for name, value in call.body.items() if name not in NOT_COUNTED}
+        return self._post(call, "/v1/messages/count_tokens", body | {"model": call.host.upstream})
+
+    def _post(self, call: Call, path: str, body: Mapping[str, Any]) -> Outbound:
+        headers = {
+            **call.headers,
+            "content-type": "application/json",
+            "accept": "text/event-stream" if call.stream else "application/json",
+            "accept-encoding": "identity",
+            "user-agent": "gateway",
+            "anthropic-version": call.version,
+        }
+        if call.betas:
+            headers["anthropic-beta"] = ",".join(call.betas)
+        return Outbound("POST", _base(call.host) + path, headers, strictjson.dumps(body))
+
+
+class AnthropicPlugin:
+    """Brings the provider and what its models cost."""
+
+    @hookimpl
+    def register_provider(self) -> Provider:
+        """The Anthropic API."""
+        return Anthropic()
+
+    @hookimpl
+    def register_catalog(self) -> Rows:
+        """Models, base rates and meters."""
+        return rows(__package__)
+
+
+def _base(deployment: Deployment) -> str:
+    """Where the API is: with or without ``/v1`` and ``/v1/messages`` at its end."""
+    base = deployment.settings["api_base"] or os.environ.get("ANTHROPIC_API_BASE") or PUBLIC
+    return str(base).rstrip("/").removesuffix("/messages").removesuffix("/v1")
+
+
+def _from_environment() -> Secret | None:
+    key = os.environ.get("ANTHROPIC_API_KEY", "").strip()
+    return Secret(key) if key else None
