@@ -1,5 +1,6 @@
 """What plugin authors and users of the SDK may import. A test pins this list."""
 
+from gateway import sse, strictjson
 from gateway.call import Call, Deployment, Need, Permissions, Principal
 from gateway.catalog import BetaRow, FactorRow, GrantRow, MeterRow, ModelRow, Rows, rows
 from gateway.errors import (
@@ -45,5 +46,5 @@ __all__ = [
     "Permissions", "Principal", "Provider", "RateLimited", "Reading", "Refusal", "Rows", "Secret", "SecretField",
     "Surface", "Timings", "TooLarge", "Unauthenticated", "Unavailable", "UnknownModel", "UnknownParameter",
     "Unreachable", "UnsupportedCapability", "UnsupportedMedia", "UpstreamError", "UpstreamRefused", "UpstreamTimeout",
-    "Usage", "Variant", "Writer", "clean", "dollars", "hookimpl", "rows",
+    "Usage", "Variant", "Writer", "clean", "dollars", "hookimpl", "rows", "sse", "strictjson",
 ]  # fmt: skip

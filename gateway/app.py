@@ -1,14 +1,15 @@
 """create_app: load the plugins, freeze the tables, build the corridor, mount the views."""
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from flask import Flask
 
 from gateway import config as configuration
+from gateway import strictjson
 from gateway.attempts import Attempts
 from gateway.auth import MasterKey
 from gateway.call import Call, Deployment, Principal
@@ -17,7 +18,7 @@ from gateway.catalog import Catalog
 from gateway.config import Config
 from gateway.errors import ConfigError, DuplicatePlugin, UnpricedDeployment
 from gateway.hookspecs import Hold, hookimpl
-from gateway.ledger import Settlement
+from gateway.ledger import Entry, Settlement
 from gateway.params import Claims, Dialect
 from gateway.pipeline import Admit, Pipeline
 from gateway.plugins import Found, Plugins, discover
@@ -30,8 +31,6 @@ from gateway.surface import Messages, Surface
 from gateway.transport import Transport
 from gateway.usage import Pass, Usage
 from gateway.views import mount
-
-log = logging.getLogger(__name__)
 
 
 class MessagesSurface:
@@ -103,6 +102,7 @@ def assemble(config: Config, *, master_key: Secret | None = None, found: Sequenc
         drop=config.drop_params,
     )
     deployments, warnings = configuration.deployments(config, providers)
+    _check_deployments(config, providers, deployments)
     _check_prices(config, catalog, deployments)
     transport = Transport(ca=config.ca, proxy=config.proxy)
     surfaces = _surfaces(plugins)
@@ -190,7 +190,11 @@ def _adjust(plugins: Plugins) -> Callable[[Call, Pass, Mapping[str, str]], Itera
 
 def _recorders(plugins: Plugins) -> Iterable[tuple[str, Callable[[Any], None]]]:
     for name, record in plugins.each("record_entry"):
-        yield name, lambda entry, record=record: record(entry=entry)
+        yield name, partial(_record, record)
+
+
+def _record(record: Callable[..., Any], entry: Entry) -> None:
+    record(entry=entry)
 
 
 def _admit(plugins: Plugins, settlement: Settlement) -> Admit:
@@ -201,9 +205,7 @@ def _admit(plugins: Plugins, settlement: Settlement) -> Admit:
         holds: list[Hold] = []
         if not admissions:
             return holds
-        estimate = max(
-            (settlement.estimate(call, one, _most(call)) for one in candidates), key=lambda bill: bill.total
-        )
+        estimate = max((settlement.estimate(call, one, _most(call)) for one in candidates), key=lambda bill: bill.total)
         try:
             for _, ask in admissions:
                 hold = ask(call=call, estimate=estimate)
@@ -219,8 +221,6 @@ def _admit(plugins: Plugins, settlement: Settlement) -> Admit:
 
 def _most(call: Call) -> Usage:
     """The most that a call can reasonably use: a token for every three bytes, and all the output that it allows."""
-    from gateway import strictjson  # noqa: PLC0415 - only calls with a budget pay for it
-
     size = len(strictjson.dumps(call.body))
     return Usage(raw={"input_tokens": -(-size // 3), "output_tokens": call.body.get("max_tokens") or 0})
 
@@ -257,6 +257,16 @@ def _check_sections(config: Config, found: Sequence[Found]) -> None:
             raise config.document.error((section,), f"unknown section.{hint}")
 
 
+def _check_deployments(config: Config, providers: Mapping[str, Provider], deployments: Sequence[Deployment]) -> None:
+    """Let each provider look at its deployments before anybody depends on them."""
+    for entry, deployment in zip(config.models, deployments, strict=True):
+        try:
+            providers[deployment.provider].check(deployment)
+        except ConfigError as error:
+            where = ("model_list", entry.index)
+            raise config.document.error(where, f"model {entry.model_name!r}: {error.message}") from None
+
+
 def _check_prices(config: Config, catalog: Catalog, deployments: Sequence[Deployment]) -> None:
     """A deployment that stands in the configuration by name has to have a price."""
     for entry, deployment in zip(config.models, deployments, strict=True):
@@ -270,12 +280,3 @@ def _check_prices(config: Config, catalog: Catalog, deployments: Sequence[Deploy
                     "model as base_model, or give input_cost_per_token and output_cost_per_token.",
                 ).message
             )
-
-
-def warn(parts: Parts) -> None:
-    """Put the warnings into the log."""
-    for warning in parts.warnings:
-        log.warning("%s", warning)
-
-
-__all__ = ["ConfigError", "Parts", "assemble", "create_app", "warn"]

@@ -81,7 +81,8 @@ class Attempts:
             ClientLeft: nobody is there any more; the attempt is settled.
         """
         prepared = self.prepare(call, candidates)
-        return _Attempt(self, prepared, reply, number=1).run()
+        attempt = _Attempt(self._transport, self._settlement, Watch(self._timeouts, reply), prepared, reply, number=1)
+        return attempt.run(self._filters(prepared.call))
 
     def count(self, call: Call, candidates: Sequence[Deployment], reply: Reply) -> dict[str, Any]:
         """Count the prompt's tokens at the host; costs nothing and leaves no entry."""
@@ -117,8 +118,19 @@ class Attempts:
 class _Attempt:
     """One attempt under way."""
 
-    def __init__(self, attempts: Attempts, prepared: Prepared, reply: Reply, number: int) -> None:
-        self._of = attempts
+    def __init__(
+        self,
+        transport: Transport,
+        settlement: Settlement,
+        watch: Watch,
+        prepared: Prepared,
+        reply: Reply,
+        *,
+        number: int,
+    ) -> None:
+        self._transport = transport
+        self._settlement = settlement
+        self._watch = watch
         self._call = prepared.call
         self._provider = prepared.provider
         self._outbound = prepared.outbound
@@ -127,29 +139,26 @@ class _Attempt:
         self._began = time.monotonic()
         self._first_byte: float | None = None
         self._request_id = ""
-        self._watch = Watch(attempts._timeouts, reply)  # noqa: SLF001 - one unit with its maker
-        self._relay = Relay(
-            reply, attempts._filters(prepared.call), self._settle, len(prepared.outbound.body)  # noqa: SLF001
-        )
 
-    def run(self) -> Entry:
+    def run(self, filters: Sequence[Filter]) -> Entry:
+        """Send, relay, settle."""
         self._describe()
+        relay = Relay(self._reply, filters, self._settle, len(self._outbound.body))
         try:
             answer = self._send()
         except BaseException as error:
-            self._relay.broke(error)
+            relay.broke(error)
             raise
         try:
             bursts = self._provider.events(answer, stream=self._call.stream)
-            entry = self._relay.run(self._noting_first(bursts), stream=self._call.stream)
+            entry = relay.run(self._noting_first(bursts), stream=self._call.stream)
             answer.finish()
             return entry
         finally:
             answer.close()
 
     def _send(self) -> Answer:
-        call = self._call
-        answer = self._of._transport.send(self._outbound, self._provider.auth(call.host), self._watch)  # noqa: SLF001
+        answer = self._transport.send(self._outbound, self._provider.auth(self._call.host), self._watch)
         self._request_id = self._provider.request_id(answer.headers)
         if self._request_id:
             self._reply.headers["gateway-upstream-request-id"] = _header(self._request_id)
@@ -189,7 +198,7 @@ class _Attempt:
             stated=self._provider.served(self._call),
             error=error,
         )
-        return self._of._settlement.settle(report, usage)  # noqa: SLF001
+        return self._settlement.settle(report, usage)
 
     def _timings(self) -> Timings:
         total = time.monotonic() - self._began

@@ -160,9 +160,7 @@ class Call:
 
     def toward(self, deployment: Deployment) -> "Call":
         """A copy of its own for one attempt."""
-        return replace(
-            self, at=datetime.now(UTC), deployment=deployment, body={**self.body}, betas=[*self.betas]
-        )
+        return replace(self, at=datetime.now(UTC), deployment=deployment, body={**self.body}, betas=[*self.betas])
 
 
 def new_id() -> str:

@@ -63,10 +63,11 @@ class Capabilities:
         sent: list[str] = []
         for token in call.betas:
             row = self._catalog.beta(token, *_place(call.host))
-            if row is None and not provider.passes_unknown_betas or row is not None and row.action == "drop":
+            action = row.action if row else "forward" if provider.passes_unknown_betas else "drop"
+            if action == "drop":
                 call.dropped_betas = (*call.dropped_betas, token)
             else:
-                sent.append(row.to if row is not None and row.action == "rename" else token)
+                sent.append(row.to if row and action == "rename" else token)
         call.betas = list(dict.fromkeys(sent))
 
 

@@ -84,6 +84,7 @@ class GrantRow(Row):
 
     @property
     def subject(self) -> str:
+        """What two rows may not both speak of at one time."""
         return self.capability
 
 
@@ -98,6 +99,7 @@ class FactorRow(Row):
 
     @property
     def subject(self) -> str:
+        """What two rows may not both speak of at one time."""
         return f"{self.reason}:{','.join(sorted(self.kinds))}"
 
     def factor(self) -> Factor:
@@ -115,6 +117,7 @@ class MeterRow(Row):
 
     @property
     def subject(self) -> str:
+        """What two rows may not both speak of at one time."""
         return self.path
 
     def meter(self) -> Meter:
@@ -132,6 +135,7 @@ class BetaRow(Row):
 
     @property
     def subject(self) -> str:
+        """What two rows may not both speak of at one time."""
         return self.token
 
 
@@ -162,7 +166,7 @@ def parse(text: str, where: str) -> list[Row]:
     tables = tomllib.loads(text)
     unknown = set(tables) - set(_TABLES)
     if unknown:
-        raise CatalogConflict(f"{where}: unknown table {sorted(unknown)[0]!r}; there are {', '.join(_TABLES)}.")
+        raise CatalogConflict(f"{where}: unknown table {min(unknown)!r}; there are {', '.join(_TABLES)}.")
     return [_row(_TABLES[table], entry, where) for table, entries in tables.items() for entry in entries]
 
 
@@ -229,11 +233,7 @@ class Catalog:
     def models(self, provider: str) -> list[ModelRow]:
         """Today's rows of a provider."""
         day = _today()
-        return [
-            row
-            for row in self._of(ModelRow)
-            if fnmatchcase(provider, row.provider) and row.holds(self.book, day)
-        ]
+        return [row for row in self._of(ModelRow) if fnmatchcase(provider, row.provider) and row.holds(self.book, day)]
 
     def all_models(self) -> list[ModelRow]:
         """Every model row of the book, past and future ones too."""

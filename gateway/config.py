@@ -21,7 +21,7 @@ from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
 from gateway.call import Deployment
 from gateway.catalog import BOOKS
 from gateway.errors import ConfigError
-from gateway.plugins import EVERYTHING
+from gateway.plugins import EVERYTHING, first_message
 from gateway.provider import Provider
 from gateway.secret import Secret, SecretField
 from gateway.watch import Timeouts
@@ -82,7 +82,7 @@ class Config:
     refuse_unknown: bool = False
     drop_params: bool = False
     max_body: int = 32 * 1024 * 1024
-    timeouts: Timeouts = Timeouts()
+    timeouts: Timeouts = field(default_factory=Timeouts)
     ca: str | None = None
     proxy: str | None = None
     plugins: tuple[str, ...] = (EVERYTHING,)
@@ -302,7 +302,7 @@ class _Reader:
             raise self._invalid(error, path) from None
 
     def _invalid(self, error: ValidationError, path: Path_) -> ConfigError:
-        name, said = next(iter(error.normalized_messages().items()))
+        name, said = first_message(error)
         return self._document.error((*path, name), str(said[0] if isinstance(said, list) else said))
 
     def _note_unknown(self, known: Mapping[str, Any], value: dict[str, Any], path: Path_, known_as: str) -> None:
@@ -333,11 +333,11 @@ class _Reader:
         where = (*path, word, "model")
         provider, slash, upstream = str(params.get("model") or "").partition("/")
         if not (provider and slash and upstream):
-            raise self._document.error(where, "has to read provider/model, such as the provider's name, a slash, the id.")
+            raise self._document.error(where, "has to read provider/model: who serves it, a slash, its name there.")
         if upstream.count("*") > 1 or entry["model_name"].count("*") > 1:
             raise self._document.error(where, "a name may hold one * only.")
         if "*" in upstream and "*" not in entry["model_name"]:
-            raise self._document.error(where, f"holds a *, but model_name {entry['model_name']!r} holds none to fill it.")
+            raise self._document.error(where, f"holds a *, but model_name {entry['model_name']!r} has none to fill it.")
         info = self._checked(_Info, entry.get("model_info") or {}, (*path, "model_info"), "model_info")
         return ModelEntry(index, entry["model_name"], provider, upstream, params, info)
 
@@ -350,7 +350,7 @@ class _Reader:
 
     def _forwarded(self, names: Sequence[str]) -> tuple[str, ...]:
         for position, name in enumerate(names):
-            if name.lower() in NEVER_FORWARDED or name.lower().startswith(("x-amz-", "x-goog-", "x-forwarded-", "proxy-")):
+            if name.lower() in NEVER_FORWARDED or name.lower().startswith(NEVER_FORWARDED_PREFIXES):
                 raise self._document.error(
                     ("general_settings", "forwarded_headers", position), f"{name!r} is never forwarded."
                 )
@@ -373,15 +373,23 @@ class _Reader:
     def _warnings(self) -> tuple[str, ...]:
         if not self._no_effect:
             return ()
-        return (f"{self._document.name}: these keys are known from LiteLLM and have no effect here: "
-                f"{', '.join(self._no_effect)}.",)  # fmt: skip
+        return (no_effect(self._document.name, self._no_effect),)
+
+
+def no_effect(name: str, keys: Sequence[str]) -> str:
+    """The one warning about keys that people bring along."""
+    return f"{name}: these keys are known from LiteLLM and have no effect here: {', '.join(keys)}."
 
 
 NEVER_FORWARDED = frozenset(
-    "authorization x-api-key api-key x-litellm-api-key cookie forwarded via host te trailer upgrade connection expect "
-    "content-type content-encoding content-length transfer-encoding accept accept-encoding keep-alive".split()
-)
+    {"authorization", "x-api-key", "api-key", "x-litellm-api-key", "cookie", "forwarded", "via", "host", "te", "trailer",
+     "upgrade", "connection", "expect", "content-type", "content-encoding", "content-length", "transfer-encoding",
+     "accept", "accept-encoding", "keep-alive", "idempotency-key"}
+)  # fmt: skip
 """Headers that no operator can let through: credentials, and what describes one hop."""
+
+NEVER_FORWARDED_PREFIXES = ("x-amz-", "x-goog-", "x-forwarded-", "proxy-")
+"""The same, by the clouds' own prefixes and those of proxies."""
 
 
 def deployments(config: Config, providers: Mapping[str, Provider]) -> tuple[list[Deployment], list[str]]:
@@ -391,23 +399,21 @@ def deployments(config: Config, providers: Mapping[str, Provider]) -> tuple[list
         ConfigError: an unknown provider, a setting that its provider does not know.
     """
     made: list[Deployment] = []
-    no_effect: list[str] = []
+    idle: list[str] = []
     seen: dict[str, int] = {}
     for entry in config.models:
         provider = providers.get(entry.provider)
         path: Path_ = ("model_list", entry.index, "litellm_params", "model")
         if provider is None:
             known = ", ".join(sorted(providers)) or "none is installed"
-            raise config.document.error(
-                path, f"no provider {entry.provider!r} is installed; there are: {known}.{_meant(entry.provider, providers)}"
-            )
-        made.append(_deployment(config, entry, provider, seen, no_effect))
-    warning = f"{config.document.name}: these keys are known from LiteLLM and have no effect here: "
-    return made, [f"{warning}{', '.join(no_effect)}."] if no_effect else []
+            hint = _meant(entry.provider, providers)
+            raise config.document.error(path, f"no provider {entry.provider!r} is installed, only: {known}.{hint}")
+        made.append(_deployment(config, entry, provider, seen, idle))
+    return made, [no_effect(config.document.name, idle)] if idle else []
 
 
 def _deployment(
-    config: Config, entry: ModelEntry, provider: Provider, seen: dict[str, int], no_effect: list[str]
+    config: Config, entry: ModelEntry, provider: Provider, seen: dict[str, int], idle: list[str]
 ) -> Deployment:
     path: Path_ = ("model_list", entry.index, "litellm_params")
     common = _Params().fields
@@ -415,7 +421,7 @@ def _deployment(
     own = {name: value for name, value in entry.params.items() if name not in common}
     known = {**common, **provider.settings().fields}
     reader._note_unknown(known, dict(entry.params), path, "litellm_params")  # noqa: SLF001 - same module, same job
-    no_effect += reader._no_effect  # noqa: SLF001
+    idle += reader._no_effect  # noqa: SLF001
     shared = reader._checked(_Params, {n: v for n, v in entry.params.items() if n in common}, path, "")  # noqa: SLF001
     try:
         settings = provider.settings().load({n: v for n, v in own.items() if n in provider.settings().fields})

@@ -49,7 +49,7 @@ KINDS: Mapping[int, str] = {
 """Error type of the Messages API for a status (Messages API reference, "Errors"); others are ``api_error``."""
 
 
-class ClientLeft(Exception):  # noqa: N818 - it is an event, not an error: nobody is left to be told
+class ClientLeft(Exception):
     """The client closed its connection; there is nobody to answer, but there is something to settle."""
 
 
@@ -116,7 +116,7 @@ class Refusal(GatewayError):
     """We say no, before a byte went upstream. A retry of the same request cannot cure it."""
 
     status = 400
-    should_retry = False
+    should_retry: bool | None = False
 
 
 class InvalidRequest(Refusal):
@@ -177,7 +177,7 @@ class RateLimited(Refusal):
 
     status = 429
     code = "rate_limited"
-    should_retry = None
+    should_retry: bool | None = None
 
 
 class BudgetExceeded(RateLimited):

@@ -15,7 +15,7 @@ from gateway.usage import Pass, Usage
 log = logging.getLogger(__name__)
 
 Outcome = Literal["complete", "cut", "refused", "failed", "unknown"]
-"""How an attempt ended: whole; the client left or the stream broke; the host said no; no usable answer; nobody knows."""
+"""How an attempt ended: whole; left or broken midway; the host said no; no usable answer; nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +222,7 @@ class Settlement:
         said = usage.raw
         asked = {name: call.get(name) for name in self._asked_facts}
         facts = {name: value for name, value in {**asked, **stated}.items() if name not in said} | said
-        return {
-            name: value
-            for name, value in facts.items()
-            if isinstance(value, str) and value not in self._neutral
-        }
+        return {name: value for name, value in facts.items() if isinstance(value, str) and value not in self._neutral}
 
     def _price(self, call: Call, usage: Usage, served: Mapping[str, str]) -> tuple[Bill, tuple[str, ...]]:
         lines: list[Line] = []
@@ -266,9 +262,7 @@ class Settlement:
             if isinstance(given, Factor):
                 factors.append(given)
                 continue
-            found = self._catalog.factors(
-                given, call.host.provider, one.model or call.host.priced_as, call.at.date()
-            )
+            found = self._catalog.factors(given, call.host.provider, one.model or call.host.priced_as, call.at.date())
             factors += found
             unknown += [] if found else [f"factor {given}"]
         return factors, unknown

@@ -141,7 +141,7 @@ class Dialect:
     def load(cls) -> "Dialect":
         """Read the file that ships with the package."""
         rows = tomllib.loads(resources.files("gateway").joinpath("dialect.toml").read_text("utf-8"))
-        known = {name for name in DialectField.__dataclass_fields__}
+        known = set(DialectField.__dataclass_fields__)
         return cls(
             fields=tuple(
                 DialectField(**{key: value for key, value in row.items() if key in known}) for row in rows["field"]

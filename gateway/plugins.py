@@ -22,13 +22,9 @@ EVERYTHING = "*"
 
 KIND_HOOKS: Mapping[str, frozenset[str]] = {
     "provider": frozenset({"register_provider", "register_catalog"}),
-    "feature": frozenset(
-        {"register_params", "register_catalog", "prepare_request", "filter_events", "adjust_cost"}
-    ),
+    "feature": frozenset({"register_params", "register_catalog", "prepare_request", "filter_events", "adjust_cost"}),
     "surface": frozenset({"register_surface", "register_params"}),
-    "infra": frozenset(
-        {"register_views", "register_commands", "authenticate_request", "admit_call", "record_entry"}
-    ),
+    "infra": frozenset({"register_views", "register_commands", "authenticate_request", "admit_call", "record_entry"}),
 }
 """What each kind of plugin may do. One plugin is one kind, and its distribution's name says which."""
 
@@ -195,10 +191,16 @@ def build(found: Found, section: Any) -> object:
 
 def describe(error: ValidationError, schema: type[Schema]) -> str:
     """A validation error as one sentence that names the key."""
-    name, said = next(iter(error.normalized_messages().items()))
+    name, said = first_message(error)
     if said == ["Unknown field."]:
         return f"{name}: unknown key.{_meant(str(name), schema().fields)}"
     return f"{name}: {said[0] if isinstance(said, list) else said}"
+
+
+def first_message(error: ValidationError) -> tuple[str, Any]:
+    """The first key that marshmallow complains about, and what it says of it."""
+    said = error.messages if isinstance(error.messages, dict) else {"": error.messages}
+    return next(iter(said.items()))
 
 
 def _opt_in(implementation: pluggy.HookImpl) -> Callable[..., Any]:

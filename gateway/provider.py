@@ -77,6 +77,13 @@ class Provider:
     settings: type[Schema] = Schema
     passes_unknown_betas: bool = False
 
+    def check(self, deployment: Deployment) -> None:
+        """Look at a deployment once, at startup.
+
+        Raises:
+            ConfigError: it cannot work, such as for want of a credential.
+        """
+
     def auth(self, deployment: Deployment) -> AuthBase | None:
         """Who signs the finished bytes; the last step before they are sent."""
         raise NotImplementedError
@@ -85,7 +92,7 @@ class Provider:
         """The request for ``call.host``, JSON or stream as ``call.stream`` says. Pure."""
         raise NotImplementedError
 
-    def encode_count(self, call: Call) -> Outbound:
+    def encode_count(self, call: Call) -> Outbound:  # noqa: ARG002 - a host that cannot count needs no call
         """The request that counts the prompt's tokens. Pure.
 
         Raises:

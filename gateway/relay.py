@@ -92,7 +92,9 @@ class Relay:
             ClientLeft: nobody is there to be told; it is settled.
         """
         try:
-            body = self._pass_on(bursts) if stream else self._whole(bursts)
+            body = None if stream else self._whole(bursts)
+            if stream:
+                self._pass_on(bursts)
         except BaseException as error:
             self.broke(error)
             raise

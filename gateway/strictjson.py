@@ -70,7 +70,7 @@ def _spelling(value: Any) -> orjson.Fragment:
 
 
 def _with_duplicates(text: bytes) -> Any:
-    """Duplicate keys deeper down collapse to their last value, for us and for the host alike; at the top they do not."""
+    """Deeper down the last of two equal keys wins, for us and for the host alike; at the top neither does."""
     try:
         value = loads_lenient(text)
     except ValueError as error:

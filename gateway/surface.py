@@ -105,7 +105,9 @@ class Surface:
 
 
 class Messages(Surface):
-    """The Messages API itself: nothing that the client sent is reordered or rewritten, because prompt caches depend on it.
+    """The Messages API itself.
+
+    Nothing that the client sent is reordered or rewritten, because prompt caches depend on it.
 
     Sources: Messages API reference, "Errors" and "Versioning".
     """
@@ -128,9 +130,11 @@ class Messages(Surface):
         )
 
     def writer(self, call: Call) -> Writer:
+        """The identity, but for the model's name."""
         return MessagesWriter(call)
 
     def error(self, error: GatewayError, call_id: str) -> bytes:
+        """The error object, with the call's id as ``request_id``."""
         return strictjson.dumps({**error_object(error), "request_id": call_id})
 
 
@@ -140,17 +144,21 @@ class MessagesWriter(Writer):
     keepalive = Event.of({"type": "ping"}).frame
 
     def message(self, event: Event, entry: "Entry") -> bytes:  # noqa: ARG002 - the cost stands in a header
+        """The host's message under the name that the client asked for."""
         return strictjson.dumps({**event.json(), "model": self.call.model})
 
     def events(self, burst: Sequence[Event]) -> bytes:
+        """The frames that came."""
         return b"".join([self._start(event) if event.name == "message_start" else event.frame for event in burst])
 
     def end(self, entry: "Entry") -> bytes:
+        """The cost, as a comment that every reader skips."""
         if entry.bill is None:
             return b""
         return sse.comment(f"gateway-cost-usd {dollars(entry.bill.total)}")
 
     def error(self, error: GatewayError) -> bytes:
+        """An ``error`` event; nothing follows it."""
         return Event.of({**error_object(error), "request_id": self.call.id}).frame
 
     def _start(self, event: Event) -> bytes:

@@ -106,11 +106,7 @@ class Usage:
 
     def facts(self, neutral: frozenset[str]) -> dict[str, str]:
         """Strings of the usage object that may change a price."""
-        return {
-            name: value
-            for name, value in self.raw.items()
-            if isinstance(value, str) and value not in neutral
-        }
+        return {name: value for name, value in self.raw.items() if isinstance(value, str) and value not in neutral}
 
     def quantity(self, path: str) -> int:
         """A metered quantity at a dotted path, 0 when it is absent or no sane number."""
@@ -120,7 +116,7 @@ class Usage:
         return _count(value) or 0
 
     def _declined(self, group: list[dict[str, Any]], entries: list[dict[str, Any]] | None = None) -> bool:
-        """A refusal before any output is listed but not charged, and so is an attempt that a fallback model replaced."""
+        """A refusal before any output is listed but not charged; so is an attempt that another model replaced."""
         silent = not any(_count(entry.get("output_tokens")) for entry in group)
         if entries is None or len(entries) == 1:
             return silent and self.stop_reason == "refusal"

@@ -10,7 +10,6 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from gateway.auth import unauthenticated
 from gateway.call import Deployment, Principal
 from gateway.catalog import Catalog
 from gateway.errors import (
@@ -36,18 +35,22 @@ OPEN, KEY, OPERATOR = "open", "key", "operator"
 
 
 class Exchange(Response):
-    """A corridor's answer. It is written while the corridor runs, because a sign of life may have to leave before the
-    host has said a word; WSGI's ``write`` is made for that.
+    """A corridor's answer, written while the corridor runs.
+
+    A sign of life may have to leave before the host has said a word; WSGI's ``write`` is made for that.
     """
 
     def __init__(self, pipeline: Pipeline, surface: Surface, action: Action, max_body: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # werkzeug leaves it untyped
         self._serve = lambda door: pipeline.serve(surface, action, door)
         self._max_body = max_body
 
     def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         """Run the corridor."""
-        self._serve(WsgiDoor(environ, start_response, self._max_body))
+        door = WsgiDoor(environ, start_response, self._max_body)
+        self._serve(door)
+        if not door.begun:
+            door.begin(499, {})  # nobody reads it, but the server wants a status for its own books
         return ()
 
 
@@ -69,7 +72,7 @@ class WsgiDoor:
 
     @property
     def socket(self) -> socket.socket | None:
-        """gunicorn hands its connection on; other servers need not."""
+        """The connection, where the server hands it on as gunicorn does."""
         found = self._environ.get("gunicorn.socket")
         return found if isinstance(found, socket.socket) else None
 
@@ -79,7 +82,7 @@ class WsgiDoor:
         declared = self._declared_length()
         try:
             body: bytes = self._environ["wsgi.input"].read(self._max_body + 1 if declared is None else declared)
-        except Exception as error:  # the server's parser raises what it likes; all of it is the client's framing
+        except Exception as error:  # noqa: BLE001 - a server's parser raises what it likes; it is the client's framing
             log.info("unreadable body: %r", error)
             raise InvalidRequest("The request's body could not be read; its framing is broken.") from None
         if len(body) > self._max_body:
@@ -87,6 +90,11 @@ class WsgiDoor:
         if declared is not None and len(body) < declared:
             raise ClientLeft
         return body
+
+    @property
+    def begun(self) -> bool:
+        """Whether a status was sent."""
+        return self._write is not None
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """Start the response."""
@@ -205,8 +213,8 @@ def _tell_http(error: HTTPException) -> Response:
     return response
 
 
-def _tell_unexpected(_error: Exception) -> Response:
-    log.exception("unexpected, at %s", request.path)
+def _tell_unexpected(error: Exception) -> Response:
+    log.error("unexpected, at %s", request.path, exc_info=error)
     return _error_response(GatewayError("Something went wrong in the gateway; its log has the reason."))
 
 
@@ -286,9 +294,7 @@ def _visible(routing: Routing, catalog: Catalog, who: Principal) -> list[dict[st
             for match in routing.deployments(name, who) if who.permissions.allow_model(name) else ():
                 found.setdefault(name, match)
     return [
-        _describe(name, deployment, catalog)
-        for name, deployment in found.items()
-        if who.permissions.allow_model(name)
+        _describe(name, deployment, catalog) for name, deployment in found.items() if who.permissions.allow_model(name)
     ]
 
 

@@ -26,6 +26,7 @@ from gateway import (
 )
 
 PUBLIC = "https://api.anthropic.com"
+KEY_VARIABLE = "ANTHROPIC_API_KEY"
 NOT_COUNTED = frozenset({"stream", "max_tokens", "metadata", "service_tier", "stop_sequences", "container",
                          "temperature", "top_p", "top_k", "inference_geo", "speed"})  # fmt: skip
 """Fields of a request that have no part in counting its tokens (SDK types, message_count_tokens_params)."""
@@ -57,12 +58,13 @@ class Anthropic(Provider):
     settings = Settings
     passes_unknown_betas = True
 
+    def check(self, deployment: Deployment) -> None:
+        """A deployment without a key of its own needs the usual variable."""
+        _key(deployment)
+
     def auth(self, deployment: Deployment) -> AuthBase:
         """The deployment's key, else the variable that Anthropic's own tools read."""
-        key = deployment.settings["api_key"] or _from_environment()
-        if key is None:
-            raise ConfigError(f"{deployment.id}: no api_key, and ANTHROPIC_API_KEY is not set.")
-        return ApiKey(key)
+        return ApiKey(_key(deployment))
 
     def encode(self, call: Call) -> Outbound:
         """The body as it is, under the upstream's name for the model."""
@@ -107,6 +109,9 @@ def _base(deployment: Deployment) -> str:
     return str(base).rstrip("/").removesuffix("/messages").removesuffix("/v1")
 
 
-def _from_environment() -> Secret | None:
-    key = os.environ.get("ANTHROPIC_API_KEY", "").strip()
-    return Secret(key) if key else None
+def _key(deployment: Deployment) -> Secret:
+    own: Secret | None = deployment.settings["api_key"]
+    usual = os.environ.get(KEY_VARIABLE, "").strip()
+    if own is None and not usual:
+        raise ConfigError(f"it names no api_key, and the environment variable {KEY_VARIABLE} is not set.")
+    return own or Secret(usual)
