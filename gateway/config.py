@@ -382,9 +382,9 @@ def no_effect(name: str, keys: Sequence[str]) -> str:
 
 
 NEVER_FORWARDED = frozenset(
-    {"authorization", "x-api-key", "api-key", "x-litellm-api-key", "cookie", "forwarded", "via", "host", "te", "trailer",
-     "upgrade", "connection", "expect", "content-type", "content-encoding", "content-length", "transfer-encoding",
-     "accept", "accept-encoding", "keep-alive", "idempotency-key"}
+    {"authorization", "x-api-key", "api-key", "x-litellm-api-key", "cookie", "forwarded", "via", "host", "te",
+     "trailer", "upgrade", "connection", "expect", "content-type", "content-encoding", "content-length",
+     "transfer-encoding", "accept", "accept-encoding", "keep-alive", "idempotency-key"}
 )  # fmt: skip
 """Headers that no operator can let through: credentials, and what describes one hop."""
 

@@ -15,7 +15,7 @@ class Factor:
     """Why a price is multiplied.
 
     Attributes:
-        reason: one word for people and machines, such as ``long_context``.
+        reason: one word for people and machines, such as ``partner``.
         times: by how much.
         kinds: the kinds of tokens that it multiplies; empty means all of them.
         fact: the served fact that it prices, such as ``speed``; empty when it prices none.

@@ -276,7 +276,7 @@ def check_provider(
 
 def _check_encoding(provider: Provider, deployment: Deployment, secrets: tuple[str, ...]) -> None:
     for stream in (False, True):
-        call = make_call({"stream": stream}, deployment=deployment, betas=["test-beta-2026-01-01"])
+        call = make_call({"stream": stream}, deployment=deployment, betas=["test-beta"])
         before = json.dumps(call.body)
         outbound = provider.encode(call)
         assert outbound == provider.encode(call), "encode is not pure"
@@ -310,8 +310,8 @@ def check_feature(
 ) -> object:
     """What every feature keeps.
 
-    It writes only what it claims; its claims fit the dialect; ``adjust_cost`` is pure and returns factors that multiply;
-    its rows have a source and a day; filters return events.
+    It writes only what it claims; its claims fit the dialect; ``adjust_cost`` is pure and returns factors; its
+    rows have a source and a day; filters return events.
 
     Args:
         factory: the plugin class.

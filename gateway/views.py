@@ -41,14 +41,16 @@ class Exchange(Response):
     """
 
     def __init__(self, pipeline: Pipeline, surface: Surface, action: Action, max_body: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # werkzeug leaves it untyped
-        self._serve = lambda door: pipeline.serve(surface, action, door)
+        super().__init__()
+        self._pipeline = pipeline
+        self._surface = surface
+        self._action = action
         self._max_body = max_body
 
     def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         """Run the corridor."""
         door = WsgiDoor(environ, start_response, self._max_body)
-        self._serve(door)
+        self._pipeline.serve(self._surface, self._action, door)
         if not door.begun:
             door.begin(499, {})  # nobody reads it, but the server wants a status for its own books
         return ()

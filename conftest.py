@@ -1,0 +1,3 @@
+"""The whole tree tests with the tools that plugin authors get."""
+
+pytest_plugins = ["gateway.testing"]

@@ -1,0 +1,29 @@
+"""The import surface of plugin authors is one sorted list, and it does not change by accident."""
+
+import subprocess
+import sys
+
+import gateway
+
+
+def test_the_list_is_sorted_and_whole():
+    assert gateway.__all__ == sorted(gateway.__all__)
+    assert all(hasattr(gateway, name) for name in gateway.__all__)
+
+
+def test_the_list_is_pinned():
+    assert gateway.__all__ == [
+        "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "ClaimConflict", "ClientLeft", "ConfigError", "Deployment",
+        "Entry", "Event", "Factor", "FactorRow", "Fault", "Filter", "Forbidden", "Garbled", "GatewayError", "GrantRow",
+        "Hold", "InvalidRequest", "Line", "MeterRow", "ModelRow", "Need", "NotSupported", "Outbound", "Param", "Pass",
+        "Permissions", "Principal", "Provider", "RateLimited", "Reading", "Refusal", "Rows", "Secret", "SecretField",
+        "Surface", "Timings", "TooLarge", "Unauthenticated", "Unavailable", "UnknownModel", "UnknownParameter",
+        "Unreachable", "UnsupportedCapability", "UnsupportedMedia", "UpstreamError", "UpstreamRefused",
+        "UpstreamTimeout", "Usage", "Variant", "Writer", "clean", "dollars", "hookimpl", "rows", "sse", "strictjson",
+    ]  # fmt: skip
+
+
+def test_importing_it_does_not_bring_the_web_server():
+    code = "import gateway, sys; print([m for m in ('flask', 'gunicorn', 'click', 'rich', 'yaml') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "['click']"

@@ -1,0 +1,336 @@
+"""Each hook, once through the whole corridor."""
+
+from decimal import Decimal
+
+import click
+import pytest
+from flask import Blueprint, jsonify
+from marshmallow import fields
+
+from gateway import (
+    BudgetExceeded,
+    ConfigError,
+    Event,
+    Factor,
+    FactorRow,
+    Filter,
+    Forbidden,
+    GrantRow,
+    Param,
+    Principal,
+    Reading,
+    Surface,
+    Variant,
+    Writer,
+    hookimpl,
+)
+from gateway.cli import plugin_commands
+from gateway.config import parse
+from gateway.plugins import Plugins
+from gateway.testing import FakeDoor, TestHost, found, make_call, parse_stream, sample_message, sample_stream
+
+
+@pytest.fixture
+def ask(gateway_app, monkeypatch):
+    """Ask an app that has these plugins; the transport hands back the sample answer."""
+    from gateway import strictjson
+    from gateway.transport import Transport
+
+    class Memory:
+        status = 200
+
+        def __init__(self, stream):
+            frames = b"".join(event.frame for event in sample_stream())
+            self.headers = {"request-id": "req_host"}
+            self.data = frames if stream else strictjson.dumps(sample_message())
+
+        def chunks(self):
+            yield self.data
+
+        def read(self):
+            return self.data
+
+        def finish(self):
+            pass
+
+        def close(self):
+            pass
+
+    sent = []
+
+    def send(self, outbound, auth, watch):
+        sent.append(outbound)
+        watch.answering()
+        return Memory(strictjson.loads(outbound.body).get("stream") is True)
+
+    monkeypatch.setattr(Transport, "send", send)
+
+    def ask(*plugins, body=None, headers=None, yaml=""):
+        from gateway.testing import make_call
+
+        app = gateway_app(*plugins, yaml=yaml)
+        parts = app.extensions["gateway"]
+        surface = next(one for one in parts.surfaces if one.name == "messages")
+        door = FakeDoor(strictjson.dumps({**make_call().body, **(body or {})}), headers or {})
+        parts.pipeline.serve(surface, "create", door)
+        door.sent_upstream = sent
+        return door
+
+    return ask
+
+
+def test_hook_register_params_lets_a_field_in_and_checks_it(ask):
+    class Tone:
+        @hookimpl
+        def register_params(self):
+            return [Param("tone", fields.Integer(strict=True))]
+
+    assert ask(found(Tone, "tone", "feature"), body={"tone": 3}).status == 200
+    refused = ask(found(Tone, "tone", "feature"), body={"tone": "loud"})
+    assert refused.status == 400
+    assert b"tone: Not a valid integer." in refused.received
+
+
+def test_hook_register_catalog_grants_what_a_claim_needs(ask):
+    class Tone:
+        @hookimpl
+        def register_params(self):
+            return [Variant("thinking", "deep", needs="depth")]
+
+        @hookimpl
+        def register_catalog(self):
+            return [GrantRow(provider="test", capability="depth", betas=("depth-1",))]
+
+    door = ask(found(Tone, "tone", "feature"), body={"thinking": {"type": "deep"}})
+    assert door.status == 200
+    assert door.sent_upstream[0].headers["anthropic-beta"] == "depth-1"
+
+
+def test_hook_register_provider_may_not_bring_a_name_twice(gateway_app):
+    class Again:
+        @hookimpl
+        def register_provider(self):
+            return TestHost()
+
+    with pytest.raises(ConfigError, match="Two plugins bring a provider named 'test'"):
+        gateway_app(found(Again, "again", "provider"))
+
+
+def test_hook_register_surface_serves_its_paths(gateway_app):
+    class Echo(Surface):
+        name = "echo"
+        paths = {"/echo": "create"}  # noqa: RUF012 - a test's surface
+
+        def read(self, asked, headers):
+            return Reading("m", {"model": "m", **asked}, stream=False)
+
+        def error(self, error, call_id):
+            return b"echo: " + error.message.encode()
+
+        def writer(self, call):
+            return Writer(call)
+
+    class EchoPlugin:
+        @hookimpl
+        def register_surface(self):
+            return Echo()
+
+    client = gateway_app(found(EchoPlugin, "echo", "surface")).test_client()
+    answer = client.post("/echo", json={"messages": 3, "max_tokens": 1})
+    assert answer.status_code == 400
+    assert answer.data == b"echo: messages: has to be a list."
+
+
+def test_hook_register_views_are_the_operators_unless_they_say_so(gateway_app):
+    class Extra:
+        @hookimpl
+        def register_views(self):
+            views = Blueprint("extra", __name__)
+
+            @views.get("/extra")
+            def extra():
+                return jsonify("for the operator")
+
+            return views
+
+    app = gateway_app(found(Extra, "extra", "infra"), yaml="general_settings: {master_key: sk-a-long-one}")
+    client = app.test_client()
+    assert client.get("/extra").status_code == 401
+    assert client.get("/extra", headers={"x-api-key": "sk-a-long-one"}).json == "for the operator"
+
+
+def test_hook_register_commands_adds_to_the_command_line(monkeypatch):
+    class Extra:
+        @hookimpl
+        def register_commands(self):
+            return [click.Command("extra"), click.Command("serve")]
+
+    monkeypatch.setattr("gateway.cli.discover", lambda _allow: [found(Extra, "extra", "infra")])
+    assert set(plugin_commands(parse(""), set())) == {"extra", "serve"}
+    with pytest.raises(ConfigError, match="'serve', but that name is taken"):
+        plugin_commands(parse(""), {"serve"})
+
+
+def test_hook_authenticate_request_names_who_asks_and_the_first_answer_counts(ask):
+    class Keys:
+        @hookimpl
+        def authenticate_request(self, credential, headers):
+            if credential == "blocked":
+                raise Forbidden("This key is blocked.")
+            return Principal("k1") if credential == "good" else None
+
+    yaml = "general_settings: {master_key: sk-a-long-one}"
+    keys = found(Keys, "keys", "infra")
+    assert ask(keys, headers={"x-api-key": "good"}, yaml=yaml).status == 200
+    assert ask(keys, headers={"x-api-key": "blocked"}, yaml=yaml).status == 403
+    assert ask(keys, headers={"x-api-key": "bad"}, yaml=yaml).status == 401
+    assert ask(keys, headers={"x-api-key": "sk-a-long-one"}, yaml=yaml).status == 200
+
+
+def test_hook_admit_call_holds_refuses_and_gives_back(ask):
+    log = []
+
+    class Hold:
+        headers = {"x-limit": "7"}  # noqa: RUF012 - a test's hold
+
+        def settle(self, entry):
+            log.append(("settled", entry.cost))
+
+        def release(self):
+            log.append("released")
+
+    class Budget:
+        @hookimpl
+        def admit_call(self, call, estimate):
+            log.append(("asked", estimate.total > 0))
+            return Hold()
+
+    class Strict:
+        @hookimpl
+        def admit_call(self, call):
+            if "refuse" in call.asked:
+                raise BudgetExceeded("The budget is spent.", retry_after=9)
+
+    plugins = found(Budget, "budget", "infra"), found(Strict, "strict", "infra")
+    door = ask(*plugins)
+    assert door.answer_headers["x-limit"] == "7"
+    assert log == [("asked", True), ("settled", Decimal("0.0005525")), "released"]
+    log.clear()
+    refused = ask(*plugins, body={"refuse": 1})
+    assert (refused.status, refused.answer_headers["retry-after"]) == (429, "9")
+    assert refused.answer_headers["x-should-retry"] == "false"
+    assert not refused.sent_upstream[1:]
+    assert log in ([], [("asked", True), "released"])
+
+
+def test_hook_prepare_request_writes_its_own_field_on_a_copy(ask):
+    class Tone:
+        @hookimpl
+        def register_params(self):
+            return [Param("tone")]
+
+        @hookimpl
+        def prepare_request(self, call):
+            call.set("tone", f"{call.asked['tone']} for {call.host.upstream}")
+            call.add_betas(["tone-1"])
+
+    door = ask(found(Tone, "tone", "feature"), body={"tone": "soft"})
+    assert b'"tone":"soft for claude-test-1"' in door.sent_upstream[0].body
+    assert door.sent_upstream[0].headers["anthropic-beta"] == "tone-1"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_hook_filter_events_replaces_what_it_wants(ask, stream):
+    class Shout:
+        @hookimpl
+        def filter_events(self, call):
+            def change(event):
+                value = event.json()
+                if event.name == "message":
+                    yield Event.of({**value, "content": []})
+                elif event.name == "content_block_start":
+                    yield Event.of({**value, "content_block": {**value["content_block"], "extra": "seen"}})
+
+            return Filter(change, events=frozenset({"message"}), blocks=frozenset({"novelty"}))
+
+    door = ask(found(Shout, "shout", "feature"), body={"stream": stream})
+    if not stream:
+        assert b'"content":[]' in door.received
+        return
+    events = [event.json() for event in parse_stream(door.received)]
+    blocks = [event["content_block"] for event in events if event["type"] == "content_block_start"]
+    assert [block for block in blocks if block["type"] == "novelty"] == [
+        {"type": "novelty", "content": "new", "extra": "seen"}
+    ]
+    assert len([event for event in events if event["type"] == "content_block_stop"]) == len(blocks) - 1
+
+
+def test_hook_adjust_cost_multiplies_by_number_or_by_reason(ask):
+    class Markup:
+        @hookimpl
+        def register_catalog(self):
+            return [FactorRow(provider="test", reason="night", times=Decimal(2), kinds=("output",))]
+
+        @hookimpl
+        def adjust_cost(self, call, usage, served):
+            return [Factor("markup", Decimal("1.5")), "night"]
+
+    plain, dear = ask(), ask(found(Markup, "markup", "feature"))
+    # 10 fresh at $5, 5 read at $0.50, 20 out at $25 a million; all x1.5, output x2 besides
+    assert plain.answer_headers["gateway-cost-usd"] == "0.0005525"
+    assert dear.answer_headers["gateway-cost-usd"] == "0.00157875"
+
+
+def test_hook_record_entry_gets_every_entry_whatever_another_plugin_does(ask):
+    seen = []
+
+    class Broken:
+        @hookimpl
+        def record_entry(self, entry):
+            raise RuntimeError("disk full")
+
+    class Ledger:
+        @hookimpl
+        def record_entry(self, entry):
+            seen.append(entry)
+
+    door = ask(found(Broken, "broken", "infra"), found(Ledger, "books", "infra"), body={"surprise": 1})
+    assert door.status == 200
+    (entry,) = seen
+    assert (entry.outcome, entry.cost, entry.unread) == ("complete", Decimal("0.0005525"), ("surprise",))
+    assert entry.upstream_request_id == "req_host"
+
+
+def test_plugins_of_a_kind_may_not_do_another_kinds_work():
+    class Sneaky:
+        @hookimpl
+        def record_entry(self, entry):
+            """Not a feature's business."""
+
+    with pytest.raises(ConfigError, match="is a feature and may not implement record_entry"):
+        Plugins([found(Sneaky, "sneaky", "feature")], {})
+
+
+def test_the_order_of_plugins_changes_no_bill_and_no_byte(ask):
+    class One:
+        @hookimpl
+        def adjust_cost(self):
+            return Factor("one", Decimal("1.1"))
+
+    class Two:
+        @hookimpl
+        def adjust_cost(self):
+            return Factor("two", Decimal("0.7"))
+
+    pair = found(One, "one", "feature"), found(Two, "two", "feature")
+    there, back = ask(*pair), ask(*reversed(pair))
+    assert there.received == back.received
+    assert there.answer_headers["gateway-cost-usd"] == back.answer_headers["gateway-cost-usd"]
+
+
+def test_a_call_copy_leaves_the_clients_words_alone():
+    call = make_call({"output_config": {"format": 1}})
+    there = call.toward(call.host)
+    there.set("output_config.effort", "low")
+    assert call.asked["output_config"] == {"format": 1}
+    assert there.body["output_config"] == {"format": 1, "effort": "low"}
