@@ -168,7 +168,7 @@ def prices(model: str | None, path: str | None, book: str | None) -> None:
     config = _load(path, needed=False)
     rows = Plugins(discover(config.plugins), config.sections).gather("register_catalog")
     catalog = Catalog(rows, book or config.book)
-    click.echo(f"US dollars per million tokens, book {catalog.book}, catalog {catalog.digest}")
+    click.echo(f"US dollars per million tokens, book {catalog.book}")
     matching = [
         row
         for row in catalog.all_models()

@@ -45,7 +45,8 @@ class Event:
     def frame(self) -> bytes:
         """The bytes on the wire, empty line included."""
         if self._frame is None:
-            self._frame = b"event: %b\ndata: %b\n\n" % (self.name.encode(), self.data)
+            lines = b"\ndata: ".join(_LINE_END.split(self.data))
+            self._frame = b"event: %b\ndata: %b\n\n" % (self.name.encode(), lines)
         return self._frame
 
     def json(self) -> Any:
@@ -80,7 +81,7 @@ def bursts(chunks: Iterable[bytes]) -> Iterator[list[Event]]:
         Garbled: a frame larger than ``MAX_FRAME``.
     """
     rest = b""
-    for chunk in _without_mark(chunks):
+    for chunk in _whole_line_ends(_without_mark(chunks)):
         *frames, rest = _frames(rest + chunk)
         if len(rest) > MAX_FRAME:
             raise Garbled(f"The host sent a frame of more than {MAX_FRAME} bytes.")
@@ -90,18 +91,15 @@ def bursts(chunks: Iterable[bytes]) -> Iterator[list[Event]]:
 
 
 def _frames(text: bytes) -> list[bytes]:
-    """Whole frames, then the rest. A trailing CR may be half a line end, so it waits."""
-    if b"\r" not in text:
-        return text.split(b"\n\n")
-    held = b"\r" if text.endswith(b"\r") else b""
-    *frames, rest = _BLANK_LINE.split(text[: len(text) - len(held)])
-    return [*frames, rest + held]
+    """Whole frames, then the rest."""
+    return _BLANK_LINE.split(text) if b"\r" in text else text.split(b"\n\n")
 
 
 def _event(frame: bytes) -> Event | None:
     """The usual two lines are taken as they stand; anything else is read by the rules and written anew."""
     head, _, tail = frame.partition(b"\n")
-    if head[:7] == b"event: " and tail[:6] == b"data: " and b"\n" not in tail and b"\r" not in frame:
+    usual = head[:7] == b"event: " and tail[:6] == b"data: " and tail != b"data: "
+    if usual and b"\n" not in tail and b"\r" not in frame:
         return Event(head[7:].decode("utf-8", "replace"), tail[6:], frame + b"\n\n")
     return _unusual(frame)
 
@@ -115,13 +113,30 @@ def _unusual(frame: bytes) -> Event | None:
             name = value
         elif field == b"data":
             data.append(value)
-    if not data:
-        return None
     event = Event(name.decode("utf-8", "replace"), b"\n".join(data))
+    if not event.data:
+        return None
     if not name:
-        value = event.json()
-        event.name = str(value.get("type", "")) if isinstance(value, dict) else ""
+        event.name = _type(event)
     return event
+
+
+def _type(event: Event) -> str:
+    """The name that the data itself gives; none when the data is no event of ours, such as a bare end mark."""
+    try:
+        value = event.json()
+    except Garbled:
+        return ""
+    return str(value.get("type", "")) if isinstance(value, dict) else ""
+
+
+def _whole_line_ends(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The stream without the LF of a CRLF that was cut in two; its CR has ended the line already."""
+    half = False
+    for chunk in chunks:
+        whole = chunk[1:] if half and chunk.startswith(b"\n") else chunk
+        half = chunk.endswith(b"\r") or (half and not chunk)
+        yield whole
 
 
 def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:

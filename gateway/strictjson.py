@@ -75,10 +75,11 @@ def _with_duplicates(text: bytes) -> Any:
         value = loads_lenient(text)
     except ValueError as error:
         raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
-    names = [pair[0] for pair in json.loads(text, object_pairs_hook=list) if isinstance(pair, tuple)]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InvalidRequest(f"{twice}: given twice at the top level of the body; send it once.", param=twice)
+    seen: set[str] = set()
+    for name in (pair[0] for pair in json.loads(text, object_pairs_hook=list) if isinstance(pair, tuple)):
+        if name in seen:
+            raise InvalidRequest(f"{name}: given twice at the top level of the body; send it once.", param=name)
+        seen.add(name)
     return value
 
 

@@ -26,6 +26,7 @@ _NUMBERS = {
     "cache_read": "cache_read_input_tokens",
     "output": "output_tokens",
 }
+_MINUTES, _HOUR = "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"
 _DELTA_ENVELOPE = 80
 """Bytes of a content delta's JSON that are not content."""
 
@@ -94,60 +95,76 @@ class Usage:
         if self.complete:
             return
         self.estimated = True
-        delivered = self._content_bytes // 4
-        self.raw["output_tokens"] = max(_count(self.raw.get("output_tokens")) or 0, delivered)
+        entries = self._iterations()
+        serving = [entry for entry in entries if _serves(entry)]
+        told = sum(map(_output, entries if serving else [*entries, self.raw]))
+        missing = max(self._content_bytes // 4 - told, 0)
+        if serving:
+            running = {**serving[-1], "output_tokens": _output(serving[-1]) + missing}
+            self.raw["iterations"] = [running if entry is serving[-1] else entry for entry in entries]
+        self.raw["output_tokens"] = _output(self.raw) + missing
 
     def passes(self) -> list[Pass]:
         """What has to be paid, pass by pass."""
-        entries = [entry for entry in self.raw.get("iterations") or () if isinstance(entry, dict)]
-        if not entries or (self.estimated and not any(map(_tokens, entries))):
-            return [self._pass({"type": "message", **self.raw})] if not self._declined([self.raw]) else []
-        return [self._pass(entry) for entry in entries if not self._declined([entry], entries)]
-
-    def facts(self, neutral: frozenset[str]) -> dict[str, str]:
-        """Strings of the usage object that may change a price."""
-        return {name: value for name, value in self.raw.items() if isinstance(value, str) and value not in neutral}
+        entries = self._iterations()
+        if not entries or (self.estimated and not any(map(_serves, entries))):
+            entries.append({"type": "message", **self.raw})
+        return [self._pass(entry) for entry in entries if not self._declined(entry, entries)]
 
     def quantity(self, path: str) -> int:
         """A metered quantity at a dotted path, 0 when it is absent or no sane number."""
         value: Any = self.raw
         for name in path.split("."):
             value = value.get(name) if isinstance(value, dict) else None
-        return _count(value) or 0
+        return self._sane(value, path)
 
-    def _declined(self, group: list[dict[str, Any]], entries: list[dict[str, Any]] | None = None) -> bool:
-        """A refusal before any output is listed but not charged; so is an attempt that another model replaced."""
-        silent = not any(_count(entry.get("output_tokens")) for entry in group)
-        if entries is None or len(entries) == 1:
-            return silent and self.stop_reason == "refusal"
-        return silent and any(str(entry.get("type")).startswith("fallback") for entry in entries)
+    def _iterations(self) -> list[dict[str, Any]]:
+        listed = self.raw.get("iterations") or []
+        entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+        if entries != listed:
+            self.odd.append(f"iterations={listed!r}"[:80])
+        return entries
+
+    def _declined(self, entry: dict[str, Any], entries: list[dict[str, Any]]) -> bool:
+        """An attempt that refused before any output is listed but not charged; so is one that another model replaced."""
+        if _output(entry) or not _is_attempt(entry):
+            return False
+        refused = self.stop_reason == "refusal" and entry is entries[-1]
+        return refused or any(_is_fallback(other) for other in entries)
 
     def _pass(self, entry: Mapping[str, Any]) -> Pass:
-        counts = {name: self._sane(entry, path) for name, path in _NUMBERS.items()}
-        written = counts.pop("cache_write")
-        hour = min(self._hour_writes(entry, written), written)
-        counts |= {"cache_write_5m": written - hour, "cache_write_1h": hour}
+        counts = {kind: self._sane(entry.get(name), name) for kind, name in _NUMBERS.items()}
+        counts |= self._writes(entry, counts.pop("cache_write"))
         return Pass(
             label=str(entry.get("type") or "message"),
             model=str(entry.get("model") or ""),
             counts={kind: counts[kind] for kind in KINDS if counts[kind]},
         )
 
-    def _hour_writes(self, entry: Mapping[str, Any], written: int) -> int:
-        """One-hour cache writes of a pass; a pass without a split of its own takes the top level's share."""
+    def _writes(self, entry: Mapping[str, Any], written: int) -> dict[str, int]:
+        """Cache writes of a pass by their lifetime; the total counts, and only where it is missing its parts do."""
         split = entry.get("cache_creation")
         if isinstance(split, dict):
-            return _count(split.get("ephemeral_1h_input_tokens")) or 0
-        total = self.quantity("cache_creation.ephemeral_1h_input_tokens")
-        whole = self.quantity("cache_creation_input_tokens")
+            hour = self._sane(split.get(_HOUR), _HOUR)
+            written = written or hour + self._sane(split.get(_MINUTES), _MINUTES)
+        else:
+            hour = self._share(entry, written)
+        hour = min(hour, written)
+        return {"cache_write_5m": written - hour, "cache_write_1h": hour}
+
+    def _share(self, entry: Mapping[str, Any], written: int) -> int:
+        """One-hour writes of a pass without a split of its own: the top level's share, rounded up."""
+        total = self.quantity(f"cache_creation.{_HOUR}")
+        whole = self.quantity(_NUMBERS["cache_write"])
         if entry.get("type") != "message" or not total or not whole:
             return 0
         return -(-written * total // whole)
 
-    def _sane(self, entry: Mapping[str, Any], path: str) -> int:
-        count = _count(entry.get(path))
+    def _sane(self, value: Any, name: str) -> int:
+        """A count, or 0 for what is no count; what was left out is noted."""
+        count = _count(value)
         if count is None:
-            self.odd.append(f"{path}={entry.get(path)!r}"[:80])
+            self.odd.append(f"{name}={value!r}"[:80])
             return 0
         return count
 
@@ -205,5 +222,19 @@ def _count(value: Any) -> int | None:
     return value
 
 
-def _tokens(entry: Mapping[str, Any]) -> int:
-    return sum(_count(entry.get(path)) or 0 for path in _NUMBERS.values())
+def _output(entry: Mapping[str, Any]) -> int:
+    return _count(entry.get("output_tokens")) or 0
+
+
+def _is_attempt(entry: Mapping[str, Any]) -> bool:
+    """It tried to answer; every other entry did something beside the answer."""
+    return entry.get("type") == "message" or _is_fallback(entry)
+
+
+def _is_fallback(entry: Mapping[str, Any]) -> bool:
+    return str(entry.get("type")).startswith("fallback")
+
+
+def _serves(entry: Mapping[str, Any]) -> bool:
+    """It is an attempt, and the host has said something of it."""
+    return _is_attempt(entry) and any(_count(entry.get(path)) for path in _NUMBERS.values())

@@ -24,6 +24,7 @@ LAYERS = [
     {"app"},
     {"serving", "testing"},
     {"cli", "wsgi", "__init__"},
+    {"__main__"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 MODULES = sorted(path.stem for path in CORE.glob("*.py"))

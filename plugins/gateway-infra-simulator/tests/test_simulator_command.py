@@ -1,0 +1,126 @@
+"""The command: by itself, and around another one."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from gateway_infra_simulator.command import simulate
+
+RUN = "from gateway_infra_simulator.command import simulate; simulate()"
+ASK = """
+import json, os, urllib.request
+body = {"model": "claude-opus-4-6", "max_tokens": 50, "messages": [{"role": "user", "content": "Hello"}]}
+headers = {"x-api-key": os.environ["ANTHROPIC_API_KEY"], "anthropic-version": "2023-06-01"}
+url = os.environ["ANTHROPIC_API_BASE"] + "/v1/messages"
+with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers)) as answer:
+    print(json.load(answer)["content"][0]["text"])
+raise SystemExit(7)
+"""
+HANG = """
+import signal, sys, time
+def leave(number, frame):
+    print("signal", number, flush=True)
+    sys.exit(3)
+signal.signal(signal.SIGTERM, leave)
+signal.signal(signal.SIGINT, leave)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def start():
+    """Starts the command in a process of its own, as a shell would."""
+    started = []
+
+    def begin(*arguments):
+        path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_command_runs_against_a_simulator_and_its_exit_code_comes_through(start):
+    process = start("--", sys.executable, "-c", ASK)
+    out, err = process.communicate(timeout=30)
+    assert out == "[simulated] You said: Hello (claude-opus-4-6)\n"
+    assert "simulated" in err
+    assert "cost nothing" in err
+    assert process.returncode == 7
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_reach_the_command(start, number):
+    process = start("--", sys.executable, "-c", HANG)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    assert process.stdout.readline() == f"signal {int(number)}\n"
+    assert process.wait(10) == 3
+
+
+def test_a_command_that_dies_of_a_signal_gives_the_code_of_a_shell(start):
+    process = start("--", sys.executable, "-c", "import os; os.kill(os.getpid(), 9)")
+    assert process.wait(30) == 128 + 9
+
+
+def test_a_command_that_is_not_there_is_told(start):
+    process = start("--", "/no/such/command")
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 127
+    assert "could not run /no/such/command" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_by_itself_it_serves_until_it_is_stopped(start, number):
+    process = start("--port", "0", "--key", "k")
+    welcome = process.stdout.readline()
+    url = welcome.split(" on ")[1].split(". ")[0]
+    assert "simulated" in welcome
+    peer = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    peer.request("GET", "/v1/models", headers={"x-api-key": "k", "anthropic-version": "2023-06-01"})
+    assert json.load(peer.getresponse())["data"]
+    peer.close()
+    began = time.monotonic()
+    process.send_signal(number)
+    assert process.wait(10) == 0
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "::", "example.com"])
+def test_it_does_not_face_a_network_by_accident(host):
+    result = CliRunner().invoke(simulate, ["--host", host, "--port", "0"])
+    assert result.exit_code == 2
+    assert "--i-know" in result.output
+
+
+def test_the_plugin_brings_the_command():
+    pytest.importorskip("gateway", reason="the gateway is not installed")
+    import gateway_infra_simulator
+
+    commands = gateway_infra_simulator.SimulatorPlugin().register_commands()
+    assert [command.name for command in commands] == ["simulate"]
+
+
+def test_the_package_has_no_other_names():
+    import gateway_infra_simulator
+
+    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+        _ = gateway_infra_simulator.Nonsense
