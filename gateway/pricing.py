@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
+from functools import reduce
 
 from gateway.usage import KINDS, Pass
 
 MILLION = Decimal(1_000_000)
 ZERO = Decimal(0)
+EXACT = Context(prec=300)
+"""Digits enough for any bill; the thread's own context would round at 28, or wherever somebody has set it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,8 @@ class Line:
     @property
     def amount(self) -> Decimal:
         """US dollars, exact."""
-        amount = self.quantity * self.price / self.unit
-        for factor in self.factors:
-            amount *= factor.times
-        return amount
+        amount = EXACT.divide(EXACT.multiply(self.quantity, self.price), self.unit)
+        return reduce(EXACT.multiply, (factor.times for factor in self.factors), amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Bill:
     @property
     def total(self) -> Decimal:
         """US dollars, exact."""
-        return sum((line.amount for line in self.lines), ZERO)
+        return reduce(EXACT.add, (line.amount for line in self.lines), ZERO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,5 @@ def meter_lines(quantities: Iterable[tuple[Meter, int]]) -> list[Line]:
 
 def dollars(amount: Decimal) -> str:
     """A plain decimal number, at least six places, never an exponent."""
-    text = f"{amount.normalize():f}"
-    places = len(text.partition(".")[2])
-    return text if places >= 6 else f"{amount:.6f}"  # noqa: PLR2004 - a millionth of a dollar: one token at a dollar
+    whole, _, places = f"{amount.normalize(EXACT):f}".partition(".")
+    return f"{whole}.{places:0<6}"  # a millionth of a dollar: one token at a dollar

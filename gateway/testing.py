@@ -381,7 +381,8 @@ def _check_adjust(plugin: Any, call: Call) -> None:
     for given in _listed(first):
         assert isinstance(given, Factor | str), f"adjust_cost returned {given!r}"
         if isinstance(given, Factor):
-            assert given.times.is_finite(), "a factor that is no number"
+            number = isinstance(given.times, Decimal) and given.times.is_finite()
+            assert number, f"a factor whose number is {given.times!r}, not a Decimal"
             assert given.reason, "a factor without a reason"
 
 

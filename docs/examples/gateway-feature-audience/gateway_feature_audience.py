@@ -1,6 +1,7 @@
 """A parameter of our own: whom an answer is for. Partners pay more, and the answer says so."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from marshmallow import Schema, fields, validate
@@ -11,7 +12,7 @@ from gateway import Call, Event, Factor, Filter, Param, hookimpl
 class Settings(Schema):
     """``audience:`` in the configuration: what partners pay, as a multiple of the price."""
 
-    partner_times = fields.Decimal(load_default="1.2")
+    partner_times = fields.Decimal(load_default=Decimal("1.2"))
 
 
 class AudiencePlugin:
