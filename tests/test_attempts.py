@@ -1,0 +1,142 @@
+"""From a call and its candidates to one answer: preparation, sending, faults, timing."""
+
+import pytest
+import responses
+
+from gateway import GrantRow, Param, hookimpl, strictjson
+from gateway.config import parse
+from gateway.testing import FakeDoor, TestHost, found, make_call, sample_message
+from gateway.app import assemble
+from gateway.testing import TestHostPlugin as HostPlugin
+
+URL = "http://127.0.0.1:9/v1/messages"
+WILD = "model_list: [{model_name: '*', litellm_params: {model: 'test/*'}}]\n"
+
+
+def ask(body=None, *, plugins=(), yaml=WILD, action="create", seen=None):
+    class Recorder:
+        @hookimpl
+        def record_entry(self, entry):
+            if seen is not None:
+                seen.append(entry)
+
+    config = parse(yaml, "c.yaml", {})
+    parts = assemble(config, found=[found(HostPlugin, "test", "provider"), found(Recorder, "rec", "infra"), *plugins])
+    surface = next(one for one in parts.surfaces if one.name == "messages")
+    door = FakeDoor(strictjson.dumps({**make_call().body, **(body or {})}))
+    parts.pipeline.serve(surface, action, door)
+    return door
+
+
+@responses.activate
+def test_an_answer_says_where_it_came_from_and_what_it_cost():
+    responses.post(URL, strictjson.dumps(sample_message()), headers={"request-id": "req_host"})
+    door = ask()
+    assert door.status == 200
+    told = door.answer_headers
+    assert told["gateway-deployment"] == "test/claude-test-1"
+    assert told["gateway-upstream-model"] == "claude-test-1"
+    assert told["gateway-upstream-request-id"] == "req_host"
+    assert told["gateway-attempts"] == "1"
+    assert float(told["gateway-overhead-ms"]) >= 0
+    assert told["gateway-cost-usd"] == "0.0005525"
+
+
+@responses.activate
+@pytest.mark.parametrize("status", [301, 400, 404, 429, 500, 529])
+def test_a_refusal_keeps_its_status_and_costs_nothing(status):
+    seen = []
+    body = b'{"error": {"type": "x_error", "message": "as the host words it"}}'
+    responses.post(URL, body, status=status, headers={"retry-after": "7", "location": "http://127.0.0.1:1/"})
+    door = ask(seen=seen)
+    assert door.status == (502 if status == 301 else status)
+    assert b"as the host words it" in door.received
+    assert door.answer_headers["retry-after"] == "7"
+    assert (seen[0].outcome, seen[0].cost) == ("refused", 0)
+    assert not seen[0].estimated
+
+
+@responses.activate
+def test_the_credential_that_a_host_refuses_is_ours():
+    responses.post(URL, b'{"error": {"message": "invalid x-api-key"}}', status=401)
+    door = ask()
+    assert (door.status, b"operator has to check" in door.received) == (502, True)
+
+
+@responses.activate
+@pytest.mark.parametrize("body", [b"", b"[]", b"hello", b"<html>"])
+def test_an_answer_that_is_no_message_is_garbled(body):
+    seen = []
+    responses.post(URL, body)
+    door = ask(seen=seen)
+    assert (door.status, door.answer_headers["gateway-error"]) == (502, "upstream_garbled")
+    assert (seen[0].outcome, seen[0].estimated) == ("failed", True)
+    assert seen[0].cost > 0
+
+
+def test_a_host_that_is_not_there_is_unreachable():
+    seen = []
+    door = ask(seen=seen)
+    assert (door.status, door.answer_headers["gateway-error"]) == (502, "upstream_unreachable")
+    assert b"127.0.0.1" not in door.received
+    assert seen[0].outcome == "failed"
+
+
+@responses.activate
+def test_a_missing_max_tokens_is_filled_from_the_catalog():
+    responses.post(URL, strictjson.dumps(sample_message()))
+    config = parse(WILD, "c.yaml", {})
+    parts = assemble(config, found=[found(HostPlugin, "test", "provider")])
+    call = make_call()
+    del call.body["max_tokens"]
+    prepared = parts.pipeline.attempts.prepare(call, [call.host])
+    assert strictjson.loads(prepared.outbound.body)["max_tokens"] == 1000
+
+
+@responses.activate
+def test_a_need_that_preparing_adds_moves_on_to_the_next_candidate():
+    class Deep:
+        @hookimpl
+        def register_params(self):
+            return [Param("depth", needs="depth")]
+
+        @hookimpl
+        def register_catalog(self):
+            return [GrantRow(provider="test", upstream=("b",), capability="depth")]
+
+    responses.post(URL, strictjson.dumps(sample_message()))
+    yaml = "model_list: [{model_name: m, params: {model: test/a}}, {model_name: m, params: {model: test/b}}]"
+    deep = found(Deep, "deep", "feature")
+    for _ in range(20):
+        assert ask({"model": "m", "depth": 1}, yaml=yaml, plugins=[deep]).answer_headers["gateway-deployment"] == "test/b"
+    refused = ask({"model": "m", "depth": 1}, yaml=yaml.replace("test/b", "test/a"), plugins=[deep])
+    assert refused.status == 400
+    assert b"depth: depth is not available for m on test; available on: test." in refused.received
+    assert b'"capability":"depth"' in refused.received
+
+
+def test_a_host_that_cannot_count_says_so():
+    door = ask(action="count")
+    assert (door.status, b"Token counting is not available on test." in door.received) == (501, True)
+
+
+@responses.activate
+def test_counting_leaves_no_entry(monkeypatch):
+    seen = []
+    monkeypatch.setattr(TestHost, "encode_count", lambda self, call: self.encode(call))
+    responses.post(URL, b'{"input_tokens": 12}')
+    assert ask({"max_tokens": None}, action="count", seen=seen).received == b'{"input_tokens":12}'
+    responses.post(URL, b"{}", status=400)
+    assert ask(action="count", seen=seen).status == 400
+    assert not seen
+
+
+@responses.activate
+def test_what_breaks_inside_is_told_without_its_reason(monkeypatch, caplog):
+    def broken(self, call):
+        raise RuntimeError("the reason")
+
+    monkeypatch.setattr(TestHost, "encode", broken)
+    door = ask()
+    assert (door.status, b"the reason" in door.received) == (500, False)
+    assert door.answer_headers["gateway-call-id"] in caplog.text

@@ -1,0 +1,136 @@
+"""The front door: bodies, models, errors outside the corridor."""
+
+import io
+
+import pytest
+from flask import Blueprint
+
+from gateway import TooLarge, hookimpl
+from gateway.errors import ClientLeft, InvalidRequest, UnsupportedMedia
+from gateway.testing import found
+from gateway.views import WsgiDoor
+
+KEYED = "general_settings: {master_key: sk-a-long-one}"
+
+
+def door(body=b"{}", limit=100, **environ):
+    told = {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
+    return WsgiDoor({**told, **environ}, lambda *_: lambda _data: None, limit)
+
+
+def test_a_body_is_read_whole():
+    assert door(b'{"a": 1}').body() == b'{"a": 1}'
+    assert door(b"{}", CONTENT_LENGTH="").body() == b"{}"
+    assert door(b"{}", CONTENT_TYPE="application/vnd.x+json; charset=utf-8").body() == b"{}"
+    assert door(b"{}", CONTENT_TYPE="").body() == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("environ", "error"),
+    [
+        ({"CONTENT_TYPE": "text/html"}, UnsupportedMedia),
+        ({"HTTP_CONTENT_ENCODING": "gzip"}, UnsupportedMedia),
+        ({"CONTENT_LENGTH": "101"}, TooLarge),
+        ({"CONTENT_LENGTH": "٣"}, InvalidRequest),
+        ({"CONTENT_LENGTH": "-1"}, InvalidRequest),
+        ({"CONTENT_LENGTH": "50"}, ClientLeft),
+    ],
+)
+def test_a_bad_frame_is_the_clients_fault(environ, error):
+    with pytest.raises(error):
+        door(**environ).body()
+
+
+def test_an_endless_body_is_stopped_at_the_limit():
+    with pytest.raises(TooLarge):
+        door(b"x" * 200, CONTENT_LENGTH="").body()
+
+
+def test_a_parser_that_raises_is_the_clients_fault():
+    class Broken:
+        def read(self, _size):
+            raise RuntimeError("bad chunk")
+
+    with pytest.raises(InvalidRequest, match="framing is broken"):
+        door(**{"wsgi.input": Broken()}).body()
+
+
+def test_a_closed_connection_is_a_client_that_left():
+    def broken(_data):
+        raise BrokenPipeError
+
+    one = WsgiDoor({}, lambda *_: broken, 100)
+    with pytest.raises(LookupError):
+        one.write(b"x")
+    one.begin(299, {})
+    with pytest.raises(ClientLeft):
+        one.write(b"x")
+
+
+def test_a_client_that_left_before_the_answer_still_gets_a_status(gateway_app):
+    client = gateway_app().test_client()
+    answer = client.post("/v1/messages", json={}, environ_overrides={"CONTENT_LENGTH": "50"})
+    assert answer.status_code == 499
+
+
+def test_models_are_listed_for_clients_of_both_apis(gateway_app):
+    client = gateway_app(yaml=KEYED).test_client()
+    listed = client.get("/v1/models", headers={"x-api-key": "sk-a-long-one"}).json
+    (model,) = listed["data"]
+    assert (listed["object"], model["object"], model["type"]) == ("list", "model", "model")
+    assert (model["max_tokens"], model["owned_by"]) == (1000, "test")
+    assert listed["first_id"] == listed["last_id"] == model["id"]
+    assert client.get("/models/anything", headers={"x-api-key": "sk-a-long-one"}).json["id"] == "anything"
+
+
+@pytest.mark.parametrize(("query", "status"), [("limit=1", 200), ("limit=0", 400), ("limit=x", 400), ("limit=9999", 400)])
+def test_models_come_in_pages(gateway_app, query, status):
+    client = gateway_app().test_client()
+    assert client.get(f"/v1/models?{query}").status_code == status
+
+
+def test_pages_go_on_where_the_last_one_ended(gateway_app):
+    client = gateway_app().test_client()
+    name = client.get("/v1/models").json["data"][0]["id"]
+    assert client.get(f"/v1/models?after_id={name}").json["data"] == []
+    assert client.get(f"/v1/models?before_id={name}").json["data"] == []
+
+
+def test_a_wrong_key_is_told_in_a_shape_that_both_read(gateway_app):
+    answer = gateway_app(yaml=KEYED).test_client().get("/v1/models", headers={"x-api-key": "no"})
+    assert (answer.status_code, answer.headers["x-should-retry"]) == (401, "false")
+    assert answer.json["error"]["type"] == "authentication_error"
+    assert answer.json["error"]["code"] == "unauthenticated"
+
+
+def test_nothing_there_and_wrong_method_are_json(gateway_app):
+    client = gateway_app().test_client()
+    assert client.get("/nope").json["error"]["message"] == "There is nothing at '/nope'."
+    answer = client.get("/v1/messages")
+    assert (answer.status_code, "POST" in answer.headers["allow"]) == (405, True)
+
+
+def test_a_view_that_breaks_tells_nothing_of_itself(gateway_app, caplog):
+    class Broken:
+        @hookimpl
+        def register_views(self):
+            views = Blueprint("broken", __name__)
+
+            @views.get("/broken")
+            def broken():
+                raise RuntimeError("the secret inside")
+
+            return views
+
+    answer = gateway_app(found(Broken, "broken", "infra")).test_client().get("/broken")
+    assert answer.status_code == 500
+    assert b"secret" not in answer.data
+    assert "the secret inside" in caplog.text
+
+
+def test_health_needs_no_key(gateway_app):
+    client = gateway_app(yaml=KEYED).test_client()
+    assert client.get("/health/liveliness").json == "I'm alive!"
+    assert client.get("/health/readiness").json["status"] == "healthy"
+    assert client.get("/healthz").json == client.get("/readyz").json == {"status": "ok"}
+    assert client.head("/api/hello").status_code == 200
