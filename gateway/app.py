@@ -205,7 +205,9 @@ def _admit(plugins: Plugins, settlement: Settlement) -> Admit:
         holds: list[Hold] = []
         if not admissions:
             return holds
-        estimate = max((settlement.estimate(call, one, _most(call)) for one in candidates), key=lambda bill: bill.total)
+        bills = [settlement.estimate(call, one, _most(call)) for one in candidates]
+        known = [bill for bill in bills if bill is not None]
+        estimate = max(known, key=lambda bill: bill.total) if len(known) == len(bills) else None
         try:
             for _, ask in admissions:
                 hold = ask(call=call, estimate=estimate)

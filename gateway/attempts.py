@@ -19,7 +19,7 @@ from gateway.errors import (
 from gateway.ledger import Entry, Outcome, Report, Settlement, Timings
 from gateway.provider import Fault, Outbound, Provider
 from gateway.relay import Filter, Relay
-from gateway.reply import Reply
+from gateway.reply import Reply, visible
 from gateway.sse import Event
 from gateway.transport import Answer, Transport
 from gateway.usage import Usage
@@ -161,7 +161,7 @@ class _Attempt:
         answer = self._transport.send(self._outbound, self._provider.auth(self._call.host), self._watch)
         self._request_id = self._provider.request_id(answer.headers)
         if self._request_id:
-            self._reply.headers["gateway-upstream-request-id"] = _header(self._request_id)
+            self._reply.headers["gateway-upstream-request-id"] = visible(self._request_id)
         if answer.status != OK:
             try:
                 raise as_error(self._provider, answer)
@@ -173,12 +173,12 @@ class _Attempt:
         """Say where the call goes; a second attempt says it anew."""
         host = self._call.host
         self._reply.headers |= {
-            "gateway-deployment": _header(host.id),
-            "gateway-upstream-model": _header(host.upstream),
+            "gateway-deployment": visible(host.id),
+            "gateway-upstream-model": visible(host.upstream),
             "gateway-attempts": str(self._number),
         }
         if self._call.dropped_betas:
-            self._reply.headers["gateway-dropped-betas"] = ", ".join(map(_header, self._call.dropped_betas))
+            self._reply.headers["gateway-dropped-betas"] = visible(", ".join(self._call.dropped_betas))
 
     def _noting_first(self, bursts: Iterator[list[Event]]) -> Iterator[list[Event]]:
         for burst in bursts:
@@ -224,8 +224,3 @@ def as_error(provider: Provider, answer: Answer) -> UpstreamError:
     )
     error.should_retry = fault.should_retry
     return error
-
-
-def _header(value: str) -> str:
-    """A value that fits into a header: visible ASCII, at most 200 characters."""
-    return "".join(char if " " <= char <= "~" else "?" for char in value)[:200]

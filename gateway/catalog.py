@@ -43,6 +43,11 @@ class Row:
     checked: date | None = None
     note: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse a book that does not exist; its rows would never hold."""
+        if self.book not in ("", *BOOKS):
+            raise ValueError(f"there is no book {self.book!r}")
+
     def covers(self, provider: str, upstream: str) -> bool:
         """Whether it speaks of this model at this provider."""
         return fnmatchcase(provider, self.provider) and any(fnmatchcase(upstream, glob) for glob in self.upstream)
@@ -55,6 +60,10 @@ class Row:
     def subject(self) -> str:
         """What two rows may not both speak of at one time."""
         return ""
+
+    def agrees_with(self, other: "Row") -> bool:
+        """Whether both can hold at one time for one model, because they speak of different things."""
+        return self.subject != other.subject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +111,12 @@ class FactorRow(Row):
         """What two rows may not both speak of at one time."""
         return f"{self.reason}:{','.join(sorted(self.kinds))}"
 
+    def agrees_with(self, other: Row) -> bool:
+        """One reason may have several numbers, each for kinds of its own."""
+        if not isinstance(other, FactorRow) or self.reason != other.reason:
+            return True
+        return bool(self.kinds and other.kinds and not {*self.kinds} & {*other.kinds})
+
     def factor(self) -> Factor:
         """The factor that a bill's line keeps."""
         return Factor(self.reason, self.times, frozenset(self.kinds), self.fact, self.source)
@@ -133,6 +148,12 @@ class BetaRow(Row):
     action: str = "forward"
     to: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse an action that does not exist."""
+        super().__post_init__()
+        if self.action not in ("forward", "drop", "rename") or (self.action == "rename") != bool(self.to):
+            raise ValueError("an action is forward, drop, or rename with its new name in `to`")
+
     @property
     def subject(self) -> str:
         """What two rows may not both speak of at one time."""
@@ -163,45 +184,98 @@ def rows(package: str, name: str = "catalog.toml") -> list[Row]:
 
 def parse(text: str, where: str) -> list[Row]:
     """The rows of a TOML text; ``where`` names it in errors."""
-    tables = tomllib.loads(text)
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogConflict(f"{where}: no valid TOML: {error}") from None
     unknown = set(tables) - set(_TABLES)
     if unknown:
         raise CatalogConflict(f"{where}: unknown table {min(unknown)!r}; there are {', '.join(_TABLES)}.")
-    return [_row(_TABLES[table], entry, where) for table, entries in tables.items() for entry in entries]
+    return [_row(_TABLES[table], entry, where) for table, entries in tables.items() for entry in _entries(entries)]
+
+
+def _entries(table: Any) -> list[Any]:
+    return table if isinstance(table, list) else [table]
 
 
 def _row(kind: type[Row], entry: Mapping[str, Any], where: str) -> Row:
     try:
-        return kind(**{name: _READ.get(name, _same)(value) for name, value in entry.items()})
-    except (TypeError, ValueError, KeyError, InvalidOperation) as error:
-        raise CatalogConflict(f"{where}: a {kind.__name__} that cannot be read ({error}): {dict(entry)!r}") from None
+        return kind(**{name: _read(name, value) for name, value in entry.items()})
+    except (TypeError, ValueError, KeyError, AttributeError, InvalidOperation) as error:
+        raise CatalogConflict(f"{where}: a {kind.__name__} that cannot be read ({error}): {entry!r}") from None
 
 
-def _same(value: Any) -> Any:
+def _read(name: str, value: Any) -> Any:
+    return _READ[name](value) if name in _READ else _text(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} has to be a text")
     return value
 
 
+def _words(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):  # a lone text would be read letter by letter, and its * would match everything
+        raise TypeError(f"{value!r} has to be a list of texts")
+    return tuple(map(_text, value))
+
+
+def _kinds(value: Any) -> tuple[str, ...]:
+    kinds = _words(value)
+    if set(kinds) - set(KINDS):
+        raise ValueError(f"the kinds are {', '.join(KINDS)}")
+    return kinds
+
+
+def _day(value: Any) -> date:
+    if type(value) is not date:  # a datetime is a date too, but does not compare with one
+        raise TypeError(f"{value!r} has to be a day, such as 2026-02-05")
+    return value
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{value!r} has to be a whole number")
+    return value
+
+
+def _number(value: Any) -> Decimal:
+    number = Decimal(_text(value))
+    if not number.is_finite() or number < 0:
+        raise ValueError(f"{value!r} is no price and no factor")
+    return number
+
+
 def _prices(value: Mapping[str, str]) -> dict[str, Decimal]:
-    prices = {kind: Decimal(price) for kind, price in value.items()}
+    prices = {kind: _number(price) for kind, price in value.items()}
     if set(prices) != set(KINDS):
         raise ValueError(f"rates need exactly the kinds {', '.join(KINDS)}")
     return prices
 
 
 def _tiers(value: Sequence[Mapping[str, Any]]) -> tuple[tuple[int, Mapping[str, Decimal]], ...]:
-    return tuple(sorted(((tier["above"], _prices(tier["rates"])) for tier in value), reverse=True, key=lambda t: t[0]))
+    tiers = [(_count(tier["above"]), _prices(tier["rates"])) for tier in value]
+    return tuple(sorted(tiers, reverse=True, key=lambda tier: tier[0]))
 
 
 _READ: Mapping[str, Callable[[Any], Any]] = {
-    "upstream": tuple,
-    "betas": tuple,
-    "values": tuple,
-    "kinds": tuple,
+    "upstream": _words,
+    "betas": _words,
+    "values": _words,
+    "kinds": _kinds,
+    "since": _day,
+    "until": _day,
+    "created": _day,
+    "checked": _day,
+    "window": _count,
+    "max_output": _count,
     "rates": _prices,
     "tiers": _tiers,
-    "times": Decimal,
-    "price": Decimal,
+    "times": _number,
+    "price": _number,
 }
+"""How each field is read; every other one is a text."""
 
 
 class Catalog:
@@ -220,9 +294,11 @@ class Catalog:
             raise ConfigError(f"pricing.book: unknown book {book!r}; there are {', '.join(BOOKS)}.")
         self.book = book
         self._rows: dict[type[Row], list[Row]] = {}
+        owners: dict[int, str] = {}
         for plugin, group in rows.items():
             for row in group:
-                self._add(plugin, row)
+                owners[id(row)] = plugin
+                self._add(row, owners)
         self.digest = _digest(group for group in rows.values())
         self._cache: dict[tuple[type[Row], str, str, date], list[Any]] = {}
 
@@ -275,25 +351,30 @@ class Catalog:
             self._cache[key] = found
         return found
 
-    def _add(self, plugin: str, row: Row) -> None:
+    def _add(self, row: Row, owners: Mapping[int, str]) -> None:
         kind = self._rows.setdefault(type(row), [])
-        for other in kind:
-            if _overlap(row, other):
-                raise CatalogConflict(
-                    f"Two {type(row).__name__}s overlap ({plugin}): "
-                    f"{row.provider} {', '.join(row.upstream)} {row.subject} "
-                    f"[{row.since} to {row.until}, {row.book or 'all books'}, {row.source}] and "
-                    f"{other.provider} {', '.join(other.upstream)} {other.subject} "
-                    f"[{other.since} to {other.until}, {other.book or 'all books'}, {other.source}]."
-                )
+        other = next((other for other in kind if _overlap(row, other)), None)
+        if other is not None:
+            raise CatalogConflict(
+                f"Two {type(row).__name__}s overlap: "
+                f"{_told(row, owners[id(row)])} and {_told(other, owners[id(other)])}."
+            )
         kind.append(row)
+
+
+def _told(row: Row, plugin: str) -> str:
+    """A row as people need it to find it."""
+    return (
+        f"{row.provider} {', '.join(row.upstream)} {row.subject} "
+        f"[{plugin}, {row.since} to {row.until}, {row.book or 'all books'}, {row.source}]"
+    )
 
 
 def _overlap(one: Row, other: Row) -> bool:
     same_time = one.since < other.until and other.since < one.until
     same_book = not one.book or not other.book or one.book == other.book
     return (
-        one.subject == other.subject
+        not one.agrees_with(other)
         and same_time
         and same_book
         and _meet(one.provider, other.provider)

@@ -117,6 +117,7 @@ class _Router(_Strict):
     first_byte_timeout = fields.Float(validate=validate.Range(min=0, min_inclusive=False))
     idle_timeout = fields.Float(validate=validate.Range(min=0, min_inclusive=False))
     timeout = fields.Float(validate=validate.Range(min=0, min_inclusive=False))
+    keepalive_interval = fields.Float(validate=validate.Range(min=0, max=15, min_inclusive=False))
 
 
 class _Pricing(_Strict):
@@ -478,6 +479,7 @@ def _timeouts(router: Mapping[str, float]) -> Timeouts:
         first_byte=router.get("first_byte_timeout", defaults.first_byte),
         idle=router.get("idle_timeout", defaults.idle),
         total=router.get("timeout", defaults.total),
+        keepalive=router.get("keepalive_interval", defaults.keepalive),
     )
 
 

@@ -113,11 +113,11 @@ def authenticate_request(credential: str | None, headers: Mapping[str, str]) -> 
 
 
 @hookspec
-def admit_call(call: Call, estimate: Bill) -> Hold | None:
+def admit_call(call: Call, estimate: Bill | None) -> Hold | None:
     """When: before the first byte goes upstream. Who: keys, budgets, limits.
 
-    ``call`` is read-only; ``estimate`` is what it may cost at most. Return a hold, or None without an opinion. Raise a
-    ``Refusal`` to stop the call; holds of other plugins are then released.
+    ``call`` is read-only; ``estimate`` is what it may cost at most, None when nobody knows. Return a hold, or None
+    without an opinion. Raise a ``Refusal`` to stop the call; holds of other plugins are then released.
     """
 
 

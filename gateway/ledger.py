@@ -1,12 +1,13 @@
 """The ledger's entry, and settlement: from what was used to what it costs. Writing entries down is a plugin's job."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from gateway import strictjson
 from gateway.call import Call, Deployment
 from gateway.catalog import Catalog
 from gateway.pricing import Bill, Factor, Line, Rates, dollars, meter_lines, pass_lines
@@ -82,8 +83,11 @@ class Entry:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; amounts are decimal strings, never floats."""
-        value = asdict(self)
+        value = {one.name: getattr(self, one.name) for one in fields(self)}
         value["at"] = self.at.isoformat()
+        value["passes"] = [asdict(one) for one in self.passes]
+        value["timings"] = asdict(self.timings)
+        value["usage"] = strictjson.plain(self.usage)
         value["bill"] = None
         value["cost_usd"] = None
         value["lines"] = []
@@ -161,6 +165,7 @@ class Settlement:
     def settle(self, report: Report, usage: Usage) -> Entry:
         """Price an attempt and write its entry; never raises for what a plugin or a host did wrong."""
         entry = self._entry(report, usage)
+        log.info("%s %s %s %s %s", entry.call_id, entry.deployment, entry.surface, entry.outcome, entry.cost)
         self.record(entry)
         return entry
 
@@ -172,22 +177,22 @@ class Settlement:
             except Exception:  # one broken recorder must not silence the others
                 log.exception("%s could not record call %s", plugin, entry.call_id)
 
-    def estimate(self, call: Call, deployment: Deployment, usage: Usage) -> Bill:
-        """What a call would cost at a deployment if it used so much."""
+    def estimate(self, call: Call, deployment: Deployment, usage: Usage) -> Bill | None:
+        """What a call would cost at a deployment if it used so much; None when nobody knows a price."""
         there = call.toward(deployment)
-        bill, _ = self._price(there, usage, self._served(there, usage, {}))
+        bill, _ = self._price(there, usage, usage.passes(), self._served(there, usage, {}))
         return bill
 
     def _entry(self, report: Report, usage: Usage) -> Entry:
         call, host = report.call, report.call.host
         served = self._served(call, usage, report.stated)
+        passes = tuple(usage.passes())
         bill: Bill | None = None
         try:
-            bill, unpriced = self._price(call, usage, served)
-            passes = tuple(usage.passes())
+            bill, unpriced = self._price(call, usage, passes, served)
         except Exception:  # an entry without a bill can be priced later; an answer that was not delivered cannot
             log.exception("call %s could not be priced", call.id)
-            passes, unpriced = (), ("everything: pricing failed",)
+            unpriced = ("everything: pricing failed",)
         return Entry(
             call_id=call.id,
             attempt=report.number,
@@ -224,31 +229,36 @@ class Settlement:
         facts = {name: value for name, value in {**asked, **stated}.items() if name not in said} | said
         return {name: value for name, value in facts.items() if isinstance(value, str) and value not in self._neutral}
 
-    def _price(self, call: Call, usage: Usage, served: Mapping[str, str]) -> tuple[Bill, tuple[str, ...]]:
+    def _price(
+        self, call: Call, usage: Usage, passes: Sequence[Pass], served: Mapping[str, str]
+    ) -> tuple[Bill | None, tuple[str, ...]]:
+        """The bill, and what it lacks. A pass without rates leaves no bill: half of one would pass for whole."""
         lines: list[Line] = []
         priced: set[str] = set()
         missing: list[str] = []
-        passes = usage.passes()
-        for one in passes:
+        whole = True
+        paid = [one for one in passes if one.counts]
+        for one in paid:
             rates = self._rates(call, one)
             if rates is None:
-                missing.append(f"rates of {one.model or call.host.priced_as}")
+                whole = False
+                missing.append(f"rates of {_model(call, one)}")
                 continue
             factors, unknown = self._factors(call, one, served)
             missing += unknown
             priced |= {factor.fact for factor in factors}
             lines += pass_lines(one, rates, factors)
         lines += meter_lines((meter, usage.quantity(meter.path)) for meter in self._meters(call))
-        if passes:
+        if paid:
             missing += [f"{name}={value}" for name, value in served.items() if name not in priced]
-        bill = Bill(tuple(lines), self._catalog.book, self._catalog.digest)
+        bill = Bill(tuple(lines), self._catalog.book, self._catalog.digest) if whole else None
         return bill, tuple(dict.fromkeys(missing))
 
     def _rates(self, call: Call, one: Pass) -> Rates | None:
         host = call.host
-        if host.rates is not None and not one.model:
+        if host.rates is not None and _is_own(one):
             return Rates(host.priced_as, host.rates, source="the operator's configuration")
-        row = self._catalog.model(host.provider, one.model or host.priced_as, call.at.date())
+        row = self._catalog.model(host.provider, _model(call, one), call.at.date())
         return row.priced() if row else None
 
     def _meters(self, call: Call) -> list[Any]:
@@ -262,7 +272,18 @@ class Settlement:
             if isinstance(given, Factor):
                 factors.append(given)
                 continue
-            found = self._catalog.factors(given, call.host.provider, one.model or call.host.priced_as, call.at.date())
+            found = self._catalog.factors(given, call.host.provider, _model(call, one), call.at.date())
             factors += found
             unknown += [] if found else [f"factor {given}"]
         return factors, unknown
+
+
+def _is_own(one: Pass) -> bool:
+    """Whether the deployment's own model ran, however the host words its name."""
+    return not one.model or one.label == "message"
+
+
+def _model(call: Call, one: Pass) -> str:
+    """The name by which a pass is priced: the operator's word on the deployment, else the host's on the pass."""
+    own = call.host.base_model if _is_own(one) else ""
+    return own or one.model or call.host.upstream

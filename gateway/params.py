@@ -121,7 +121,7 @@ class DialectField:
         words = self.type.split("|")
         if not any(_is(value, word) for word in words):
             raise InvalidRequest(f"{self.name}: has to be {' or '.join(map(_article, words))}.", param=self.name)
-        if self.min is not None and isinstance(value, int) and value < self.min:
+        if self.min is not None and _number(value) < self.min:
             raise InvalidRequest(f"{self.name}: has to be at least {self.min:g}.", param=self.name)
 
 
@@ -198,8 +198,9 @@ class Claims:
         self.dialect = dialect
         self._refuse_unknown = refuse_unknown
         self._drop = drop
-        self.owners = _owners(dialect, claims)
-        self._claims = {claim.name: claim for group in claims.values() for claim in group}
+        claimed = {plugin: tuple(group) for plugin, group in claims.items()}
+        self.owners = _owners(dialect, claimed)
+        self._claims = {claim.name: claim for group in claimed.values() for claim in group}
         self._rules: dict[str, list[Rule]] = {}
         self._surface_rules: dict[str, dict[str, list[Rule]]] = {}
         for row in dialect.fields:
@@ -272,7 +273,9 @@ class Claims:
         for value in _values(body, row.name):
             claim = self._claims.get(f"{row.surface}:{row.name}" if row.surface else row.name)
             if claim is None and row.package:
-                self._refuse_or_drop(row.name, row.package, body, verdict)
+                self._refuse_unless_dropping(row.name, row.package, f"{row.name} is")
+                _replace(body, row.name, None)
+                verdict.dropped.append(row.name)
                 return
             row.check(value)
             if row.beta:
@@ -282,33 +285,37 @@ class Claims:
                 _note_need(claim.needs, claim.path, value, verdict)
 
     def _check_union(self, union: str, body: dict[str, Any], verdict: Verdict) -> None:
-        for value in _values(body, union):
-            tag = value.get("type") if isinstance(value, dict) else None
-            if not isinstance(tag, str):
-                continue
-            claim = self._claims.get(f"{union}={tag}")
-            marked = self.dialect.variants.get((union, tag), {})
-            if isinstance(claim, Variant):
-                _validate(claim, value)
-                _note_need(claim.needs, union.removesuffix("[]"), value, verdict)
-            elif "package" in marked:
-                self._refuse_or_drop(union.removesuffix("[]"), marked["package"], body, verdict, tag=tag)
-                return
-            elif "beta" in marked:
-                verdict.betas.append(marked["beta"])
+        path = union.removesuffix("[]")
+        members = list(_values(body, union))
+        served = [value for value in members if not self._drops_member(path, union, value, verdict)]
+        if len(served) < len(members):
+            _replace(body, path, served)
+            verdict.dropped.append(path)
 
-    def _refuse_or_drop(
-        self, path: str, package: str, body: dict[str, Any], verdict: Verdict, *, tag: str = ""
-    ) -> None:
-        what = f"{path}: {tag!r} is" if tag else f"{path} is"
+    def _drops_member(self, path: str, union: str, value: Any, verdict: Verdict) -> bool:
+        """Check one member; whether it has to be left out for want of its package."""
+        tag = value.get("type") if isinstance(value, dict) else None
+        if not isinstance(tag, str):
+            return False
+        claim = self._claims.get(f"{union}={tag}")
+        marked = self.dialect.variants.get((union, tag), {})
+        if isinstance(claim, Variant):
+            _validate(claim, value)
+            _note_need(claim.needs, path, value, verdict)
+        elif "package" in marked:
+            self._refuse_unless_dropping(path, marked["package"], f"{path}: {tag!r} is")
+            return True
+        elif "beta" in marked:
+            verdict.betas.append(marked["beta"])
+        return False
+
+    def _refuse_unless_dropping(self, path: str, package: str, what: str) -> None:
         if not self._drop:
             raise UnknownParameter(
                 f"{what} served by the package {package}, which is not installed here; "
                 f"the operator can add it with `pip install {package}`.",
                 param=path,
             )
-        _remove(body, path)
-        verdict.dropped.append(path)
 
     def _note_unread(self, name: str, verdict: Verdict) -> None:
         if self._refuse_unknown:
@@ -353,14 +360,16 @@ def _values(body: Mapping[str, Any], path: str) -> Iterator[Any]:
         yield from value
 
 
-def _remove(body: dict[str, Any], path: str) -> None:
-    """Take the value at a dotted path out, copying what is changed; an object that it leaves empty goes too."""
+def _replace(body: dict[str, Any], path: str, value: Any) -> None:
+    """Put a value at a dotted path, copying what is changed; what it leaves empty goes, and so does the path to it."""
     name, _, rest = path.partition(".")
-    if rest and isinstance(body.get(name), dict):
+    if rest:
         body[name] = dict(body[name])
-        _remove(body[name], rest)
-    if not rest or not body[name]:
-        body.pop(name, None)
+        _replace(body[name], rest, value)
+    else:
+        body[name] = value
+    if not body[name]:
+        del body[name]
 
 
 def _validate(claim: Param | Variant, value: Any) -> None:
@@ -392,6 +401,10 @@ def _note_need(needs: Needs, param: str, value: Any, verdict: Verdict) -> None:
 
 def _is(value: Any, word: str) -> bool:
     return isinstance(value, _KINDS[word]) and (word == "boolean" or not isinstance(value, bool))
+
+
+def _number(value: Any) -> float:
+    return value if isinstance(value, int) else float(value)
 
 
 def _article(word: str) -> str:

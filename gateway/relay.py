@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from gateway.errors import ClientLeft, Garbled, GatewayError, UpstreamError, UpstreamRefused, clean
 from gateway.ledger import Entry, Outcome
 from gateway.pricing import dollars
-from gateway.reply import Reply
+from gateway.reply import Reply, visible
 from gateway.sse import Event
 from gateway.usage import Usage
 
@@ -135,8 +135,11 @@ class Relay:
         events = [event for burst in bursts for event in burst]
         self._see(events)
         event, *more = self._filtered(events)
-        if more or event.name != "message" or not isinstance(event.json(), dict):
+        value = event.json()
+        if more or event.name != "message" or not isinstance(value, dict):
             raise Garbled("The host's answer is no message.")
+        if value.get("type") == "error":
+            raise _as_error(event)
         return event
 
     def _see(self, burst: list[Event]) -> Event | None:
@@ -156,6 +159,8 @@ class Relay:
     def _finish(self, entry: Entry, body: Event | None) -> None:
         if entry.bill is not None:
             self._reply.headers["gateway-cost-usd"] = dollars(entry.bill.total)
+        if entry.unpriced:
+            self._reply.headers["gateway-unpriced"] = visible(", ".join(entry.unpriced))
         if body is None:
             self._reply.stream(self._reply.writer.end(entry))
         else:

@@ -106,7 +106,7 @@ class Reply:
             ("gateway-ignored-params", call.ignored_params),
         ):
             if values:
-                self.headers[name] = ", ".join(values)
+                self.headers[name] = visible(", ".join(values))
 
     def keepalive(self) -> None:
         """A sign of life, at need before anything else was sent."""
@@ -137,6 +137,11 @@ class Reply:
         if not self.started:
             self.started = True
             self.door.begin(status, {**self.headers, **headers})
+
+
+def visible(value: str) -> str:
+    """A value that fits into a header: visible ASCII, at most 500 characters."""
+    return "".join(char if " " <= char <= "~" else "?" for char in value)[:500]
 
 
 def error_headers(error: GatewayError) -> dict[str, str]:

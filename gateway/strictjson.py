@@ -6,6 +6,7 @@ keeps each float in its own spelling. Writing goes through orjson, which puts th
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import jiter
@@ -15,6 +16,9 @@ from gateway.errors import InvalidRequest
 
 MAX_DEPTH = 200
 """Levels of nesting that the parser allows (jiter's own limit, below orjson's 254)."""
+
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
+"""Integers that every writer here takes."""
 
 
 def loads(text: bytes) -> Any:
@@ -58,6 +62,19 @@ def dumps(value: Any) -> bytes:
         return orjson.dumps(value, default=_spelling)
     except orjson.JSONEncodeError as error:
         raise InvalidRequest(f"The body holds a value that cannot be passed on unchanged: {error}.") from None
+
+
+def plain(value: Any) -> Any:
+    """A copy that every JSON writer takes: numbers that some of them would lose become texts."""
+    if isinstance(value, Mapping):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    if isinstance(value, jiter.LosslessFloat):
+        return float(value) if math.isfinite(float(value)) else str(value)
+    if isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
+        return str(value)
+    return value
 
 
 def _spelling(value: Any) -> orjson.Fragment:

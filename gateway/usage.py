@@ -126,7 +126,7 @@ class Usage:
         return entries
 
     def _declined(self, entry: dict[str, Any], entries: list[dict[str, Any]]) -> bool:
-        """An attempt that refused before any output is listed but not charged; so is one that another model replaced."""
+        """An attempt that refused before any output is listed, not charged; so is one that another model replaced."""
         if _output(entry) or not _is_attempt(entry):
             return False
         refused = self.stop_reason == "refusal" and entry is entries[-1]

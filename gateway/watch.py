@@ -18,9 +18,6 @@ from typing import Protocol
 
 from gateway.errors import ClientLeft, UpstreamTimeout
 
-KEEPALIVE = 15.0
-"""Seconds of silence toward a streaming client after which it gets a sign of life."""
-
 _HANG_UP = select.POLLHUP | select.POLLERR | select.POLLNVAL
 _LEAVING = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere an empty peek tells
 
@@ -34,12 +31,14 @@ class Timeouts:
         first_byte: from the request sent to the answer's head; thinking models take minutes.
         idle: between two bytes of the answer.
         total: for the whole attempt.
+        keepalive: of silence toward a streaming client, until it gets a sign of life.
     """
 
     connect: float = 10.0
     first_byte: float = 600.0
     idle: float = 300.0
     total: float = 3600.0
+    keepalive: float = 15.0
 
 
 class Listener(Protocol):
@@ -120,13 +119,16 @@ class Watch:
 
     def _ready(self, descriptor: int) -> bool:
         now = self._clock()
-        if self._listener and now >= self._listener.wrote_at + KEEPALIVE:
+        if self._listener and now >= self._ring_at():
             self._listener.keepalive()
-        until = min(self._deadline(), self._listener.wrote_at + KEEPALIVE if self._listener else math.inf)
+        until = min(self._deadline(), self._ring_at())
         events = dict(self._poll.poll(max(until - now, 0) * 1000))
         if self._client_fd in events:
             self._look_at_client(events[self._client_fd])
         return descriptor in events
+
+    def _ring_at(self) -> float:
+        return self._listener.wrote_at + self.timeouts.keepalive if self._listener else math.inf
 
     def _look_at_client(self, event: int) -> None:
         if event & (_HANG_UP | _LEAVING):

@@ -371,17 +371,27 @@ def test_a_deployment_is_priced_as_its_base_model():
     assert settled(deployment, tokens(1_000_000)).cost == 3
 
 
-def test_a_model_without_rates_is_served_and_named_as_unpriced():
+def test_a_model_without_rates_is_served_without_a_bill():
     entry = settled(anthropic("claude-new-9"), tokens(1000, 10, server_tool_use={"web_search_requests": 1}))
     assert entry.unpriced == ("rates of claude-new-9",)
-    assert [line.kind for line in entry.bill.lines] == ["web_search"]
+    assert (entry.bill, entry.cost) == (None, None)
+    assert entry.passes[0].counts == {"input": 1000, "output": 10}
 
 
-def test_another_models_pass_without_rates_is_named():
+def test_an_attempt_that_used_nothing_needs_no_price():
+    entry = settled(anthropic("claude-new-9"), {}, body={"speed": "fast"})
+    assert (entry.cost, entry.unpriced) == (0, ())
+
+
+def test_one_pass_without_rates_leaves_no_half_bill():
     listed = [one_pass("message", 1000, 0), one_pass("advisor_message", 1000, 0, model="gone-1")]
     entry = settled(anthropic("claude-opus-4-6"), tokens(iterations=listed))
     assert entry.unpriced == ("rates of gone-1",)
-    assert entry.cost == Decimal("0.005")
+    assert entry.bill is None
+
+
+def test_nobody_can_estimate_a_model_without_rates():
+    assert settlement().estimate(make_call(), anthropic("claude-new-9"), Usage(raw=tokens(1, 1))) is None
 
 
 def test_a_broken_feature_leaves_the_entry_unpriced_with_its_usage(caplog):

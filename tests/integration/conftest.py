@@ -28,6 +28,8 @@ model_list:
 general_settings:
   master_key: os.environ/GATEWAY_MASTER_KEY
   forward_client_headers_to_llm_api: true
+router_settings:
+  keepalive_interval: 0.3
 ledger:
   database_url: sqlite:///{folder}/ledger.db
 """

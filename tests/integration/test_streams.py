@@ -222,6 +222,32 @@ def test_how_the_bytes_travel_changes_nothing(raw, gateway, surface, manner):
     assert said == "Grüße, 世界 👋"
 
 
+@pytest.mark.parametrize("at", ["before_headers", "after_headers", "after_message_start", "mid_text"])
+@pytest.mark.parametrize(("surface", "sign"), [("messages", b"event: ping\ndata: {"), ("chat", b": keepalive\n\n")])
+def test_silence_gets_a_sign_of_life_and_the_answer_still_comes(raw, gateway, surface, sign, at):
+    gateway.sim.queue(Answer.text("at last, at last").with_pings(0).silent(1.0, at))
+    client = raw(PATHS[surface], {**BODY, "stream": True})
+    began = time.monotonic()
+    client.until(sign)
+    assert time.monotonic() - began < 0.9
+    text = client.whole()
+    assert b"message_stop" in text or text.endswith(b"data: [DONE]\n\n")
+    assert text.count(sign) >= 2
+    assert entry_of(gateway, client.data)["attempts"][0]["outcome"] == "complete"
+
+
+def test_an_error_after_a_sign_of_life_is_an_event(raw, gateway):
+    gateway.sim.queue(Answer.error(529).silent(0.8, "before_headers"))
+    text = raw(PATHS["messages"], {**BODY, "stream": True}).whole()
+    assert parse_stream(text)[-1].json()["error"]["type"] == "overloaded_error"
+
+
+def test_a_json_client_gets_no_signs_of_life(raw, gateway):
+    gateway.sim.queue(Answer.text("late").silent(0.8, "before_headers"))
+    data = raw(PATHS["messages"], BODY).until(b"late")
+    assert b"ping" not in data
+
+
 def test_a_stream_leaves_event_by_event(raw, gateway):
     gateway.sim.queue(Answer.text("one two three four", chunks=4).silent(0.6, "mid_text"))
     client = raw(PATHS["messages"], {**BODY, "stream": True})
