@@ -36,10 +36,11 @@ from gateway.provider import Fault, Outbound, Provider
 from gateway.relay import Filter
 from gateway.secret import Secret, SecretField
 from gateway.sse import Event
-from gateway.surface import Reading, Surface, Writer
+from gateway.surface import Action, Reading, Surface, Writer
 from gateway.usage import Pass, Usage
 
 __all__ = [
+    "Action",
     "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "ClaimConflict", "ClientLeft", "ConfigError", "Deployment",
     "Entry", "Event", "Factor", "FactorRow", "Fault", "Filter", "Forbidden", "Garbled", "GatewayError", "GrantRow",
     "Hold", "InvalidRequest", "Line", "MeterRow", "ModelRow", "Need", "NotSupported", "Outbound", "Param", "Pass",

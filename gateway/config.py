@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from importlib import resources
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -48,9 +49,14 @@ class Document:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One item of ``model_list``, its environment variables filled in, not yet understood by a provider."""
+    """One item of ``model_list``, its environment variables filled in, not yet understood by a provider.
+
+    Attributes:
+        path: where its parameters stand in the file.
+    """
 
     index: int
+    path: Path_
     model_name: str
     provider: str
     upstream: str
@@ -179,13 +185,14 @@ def parse(text: str, name: str = "config", environ: Mapping[str, str] = os.envir
 def read_yaml(text: str, name: str, environ: Mapping[str, str]) -> Document:
     """YAML as plain values with their lines, environment variables filled in."""
     try:
-        node = yaml.compose(text, Loader=yaml.CSafeLoader)
+        return _Yaml(name, environ).document(yaml.compose(text, Loader=yaml.CSafeLoader))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{name}:{line}: no valid YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}:1: no valid YAML: {error}") from None
-    return _Yaml(name, environ).document(node)
+    except RecursionError:
+        raise ConfigError(f"{name}:1: nested too deep, or an anchor that holds itself.") from None
 
 
 @dataclass(frozen=True)
@@ -205,10 +212,31 @@ class _Yaml:
         self._scalars = yaml.constructor.SafeConstructor()
 
     def document(self, node: yaml.Node | None) -> Document:
-        value = {} if node is None else self._plain(node, ())
+        value: Any = None
+        if node is not None:
+            self._refuse_twice(node, (), set())
+            value = self._plain(node, ())
+        value = {} if value is None else value
         if not isinstance(value, dict):
             raise self._errors.error((), "the file has to be a mapping of sections.")
         return Document(self._errors.name, value, self._lines)
+
+    def _refuse_twice(self, node: yaml.Node, path: Path_, seen: set[int]) -> None:
+        """Refuse a key that stands twice in one mapping; later on what is merged in would look the same."""
+        if id(node) in seen:
+            return
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                self._refuse_twice(item, (*path, index), seen)
+        elif isinstance(node, yaml.MappingNode):
+            for key_node, value_node in node.value:
+                inner = (*path, str(key_node.value))
+                again = inner in self._lines
+                self._lines[inner] = key_node.start_mark.line + 1
+                if again:
+                    raise self._errors.error(inner, "given twice.")
+                self._refuse_twice(value_node, inner, seen)
 
     def _plain(self, node: yaml.Node, path: Path_) -> Any:
         self._lines.setdefault(path, node.start_mark.line + 1)
@@ -216,14 +244,13 @@ class _Yaml:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self._plain(item, (*path, index)) for index, item in enumerate(node.value)]
-        value = self._scalars.construct_object(node)
+        try:
+            value = self._scalars.construct_object(node)
+        except (ValueError, KeyError, AttributeError):  # what a date of month 13 and a `!!bool maybe` raise
+            raise self._errors.error(path, f"{node.value!r} cannot be read as what it claims to be.") from None
         return self._from_environment(value, path) if isinstance(value, str) else value
 
     def _mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
-        own = [key.value for key, _ in node.value]
-        twice = next((key for key in own if own.count(key) > 1), None)
-        if twice is not None:
-            raise self._errors.error((*path, twice), "given twice.")
         self._scalars.flatten_mapping(node)  # what `<<: *anchor` brings in
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -304,6 +331,9 @@ class _Reader:
 
     def _invalid(self, error: ValidationError, path: Path_) -> ConfigError:
         name, said = first_message(error)
+        while isinstance(said, dict):  # an item of a list
+            path = (*path, name)
+            name, said = next(iter(said.items()))
         return self._document.error((*path, name), str(said[0] if isinstance(said, list) else said))
 
     def _note_unknown(self, known: Mapping[str, Any], value: dict[str, Any], path: Path_, known_as: str) -> None:
@@ -327,6 +357,8 @@ class _Reader:
     def _model(self, index: int, value: Any) -> ModelEntry:
         path: Path_ = ("model_list", index)
         entry = self._checked(_Model, value, path, "model")
+        if "litellm_params" in entry and "params" in entry:
+            raise self._document.error((*path, "params"), "stands beside litellm_params, which says the same.")
         word = "litellm_params" if "litellm_params" in entry else "params"
         params = entry.get(word)
         if params is None:
@@ -340,14 +372,14 @@ class _Reader:
         if "*" in upstream and "*" not in entry["model_name"]:
             raise self._document.error(where, f"holds a *, but model_name {entry['model_name']!r} has none to fill it.")
         info = self._checked(_Info, entry.get("model_info") or {}, (*path, "model_info"), "model_info")
-        return ModelEntry(index, entry["model_name"], provider, upstream, params, info)
+        return ModelEntry(index, (*path, word), entry["model_name"], provider, upstream, params, info)
 
     def _master_key(self, general: Mapping[str, Any]) -> Secret | None:
         key = general.get("master_key")
         if isinstance(key, Secret):
             return key
-        text = self._environ.get("GATEWAY_MASTER_KEY") or self._environ.get("LITELLM_MASTER_KEY") or ""
-        return Secret(text.strip()) if text.strip() else None
+        usual = (self._environ.get(name, "").strip() for name in ("GATEWAY_MASTER_KEY", "LITELLM_MASTER_KEY"))
+        return next((Secret(text) for text in usual if text), None)
 
     def _forwarded(self, names: Sequence[str]) -> tuple[str, ...]:
         for position, name in enumerate(names):
@@ -401,22 +433,20 @@ def deployments(config: Config, providers: Mapping[str, Provider]) -> tuple[list
     """
     made: list[Deployment] = []
     idle: list[str] = []
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
     for entry in config.models:
         provider = providers.get(entry.provider)
-        path: Path_ = ("model_list", entry.index, "litellm_params", "model")
         if provider is None:
             known = ", ".join(sorted(providers)) or "none is installed"
             hint = _meant(entry.provider, providers)
-            raise config.document.error(path, f"no provider {entry.provider!r} is installed, only: {known}.{hint}")
+            where = (*entry.path, "model")
+            raise config.document.error(where, f"no provider {entry.provider!r} is installed, only: {known}.{hint}")
         made.append(_deployment(config, entry, provider, seen, idle))
     return made, [no_effect(config.document.name, idle)] if idle else []
 
 
-def _deployment(
-    config: Config, entry: ModelEntry, provider: Provider, seen: dict[str, int], idle: list[str]
-) -> Deployment:
-    path: Path_ = ("model_list", entry.index, "litellm_params")
+def _deployment(config: Config, entry: ModelEntry, provider: Provider, seen: set[str], idle: list[str]) -> Deployment:
+    path = entry.path
     common = _Params().fields
     reader = _Reader(config.document, {})
     own = {name: value for name, value in entry.params.items() if name not in common}
@@ -441,9 +471,11 @@ def _deployment(
     )
 
 
-def _unique(name: str, seen: dict[str, int]) -> str:
-    seen[name] = seen.get(name, 0) + 1
-    return name if seen[name] == 1 else f"{name}#{seen[name]}"
+def _unique(name: str, seen: set[str]) -> str:
+    numbered = (f"{name}#{number}" for number in count(2))
+    free = next(one for one in chain([name], numbered) if one not in seen)
+    seen.add(free)
+    return free
 
 
 _RATE_KEYS = {
@@ -457,19 +489,24 @@ _RATE_KEYS = {
 
 def _rates(document: Document, path: Path_, params: Mapping[str, Any]) -> dict[str, Decimal] | None:
     """The operator's own prices, per million; a kind without a price costs what fresh input costs, never less."""
-    given = {kind: params[key] for kind, key in _RATE_KEYS.items() if params.get(key) is not None}
+    given = {kind: key for kind, key in _RATE_KEYS.items() if params.get(key) is not None}
     if not given:
         return None
     for kind in ("input", "output"):
         if kind not in given:
             raise document.error(path, f"own prices need {_RATE_KEYS[kind]} too.")
-    try:
-        prices = {kind: Decimal(str(price)) * 1_000_000 for kind, price in given.items()}
-    except InvalidOperation:
-        raise document.error(path, "a price has to be a number of US dollars per token.") from None
-    if any(not price.is_finite() or price < 0 for price in prices.values()):
-        raise document.error(path, "a price cannot be negative.")
+    prices = {kind: _price(document, (*path, key), params[key]) * 1_000_000 for kind, key in given.items()}
     return {kind: prices.get(kind, prices["input"]) for kind in _RATE_KEYS}
+
+
+def _price(document: Document, path: Path_, value: Any) -> Decimal:
+    try:
+        price = Decimal(str(value))
+    except InvalidOperation:
+        price = Decimal("nan")
+    if not price.is_finite() or price < 0:
+        raise document.error(path, "a price has to be a number of US dollars per token, not negative.")
+    return price
 
 
 def _timeouts(router: Mapping[str, float]) -> Timeouts:

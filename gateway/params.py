@@ -233,11 +233,11 @@ class Claims:
         for row in self.dialect.fields:
             if row.required and row.name not in optional and body.get(row.name) is None:
                 raise InvalidRequest(f"{row.name}: Field required.", param=row.name)
-        own = self._surface_rules.get(surface)
-        if own:
-            for name in [name for name in own if name in asked]:
-                for rule in own[name]:
-                    rule(asked, verdict)
+        own = self._surface_rules.get(surface, {})
+        words = {name: asked[name] for name in own if name in asked}
+        for name in [*words]:
+            for rule in own[name]:
+                rule(words, verdict)
         for name in [*body]:
             rules = self._rules.get(name)
             if rules is None:
@@ -247,9 +247,12 @@ class Claims:
                     rule(body, verdict)
         return verdict
 
-    def surface_params(self, surface: str) -> frozenset[str]:
-        """Top-level parameters that belong to one surface alone; they never travel as they are."""
-        return frozenset(self._surface_rules.get(surface, ()))
+    def leave_out(self, unsupported: Mapping[str, str], verdict: Verdict) -> None:
+        """What a surface could not carry over is refused, or named as dropped if the operator wants that."""
+        for name, why in unsupported.items():
+            if not self._drop:
+                raise InvalidRequest(f"{name}: {why}", param=name)
+            verdict.dropped.append(name)
 
     def read_betas(self, tokens: Iterable[str], verdict: Verdict) -> None:
         """Sort the client's beta tokens: a marked one whose package is missing is dropped by name."""

@@ -103,6 +103,7 @@ class Pipeline:
         reading = surface.read(asked, headers)
         optional = surface.optional | (self.claims.uncounted if action == "count" else frozenset())
         verdict = self.claims.check(surface.name, asked, reading.body, optional)
+        self.claims.leave_out(reading.unsupported, verdict)
         dialect = self.claims.dialect
         needed, verdict.betas = verdict.betas, []
         tokens = [*reading.betas, *_tokens(headers.get(dialect.betas_header, ""))]

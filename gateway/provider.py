@@ -14,7 +14,7 @@ from requests.auth import AuthBase
 
 from gateway import sse
 from gateway.call import Call, Deployment
-from gateway.errors import KINDS, NotSupported, clean
+from gateway.errors import KINDS, Garbled, NotSupported, clean
 from gateway.sse import Event
 
 
@@ -101,8 +101,15 @@ class Provider:
         raise NotSupported(f"Token counting is not available on {self.name}.")
 
     def read_count(self, body: bytes) -> dict[str, Any]:
-        """The answer to ``encode_count`` as the Messages API words it: ``{"input_tokens": 12}``."""
-        return dict(orjson.loads(body))
+        """The answer to ``encode_count`` as the Messages API words it: ``{"input_tokens": 12}``.
+
+        Raises:
+            Garbled: it is no count.
+        """
+        value = _object(body)
+        if not isinstance(value.get("input_tokens"), int):
+            raise Garbled("The host's count of tokens cannot be understood.")
+        return value
 
     def events(self, answer: HostAnswer, *, stream: bool) -> Iterator[list[Event]]:
         """The answer as Messages events, in bursts: what one read of the socket completed stays together.
@@ -144,9 +151,14 @@ def seconds(value: str | None) -> int | None:
 
 
 def _error_object(body: bytes) -> dict[str, Any]:
+    error = _object(body).get("error")
+    return error if isinstance(error, dict) else {}
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """A JSON object; an empty one for anything else."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
         return {}
-    error = value.get("error") if isinstance(value, dict) else None
-    return error if isinstance(error, dict) else {}
+    return value if isinstance(value, dict) else {}

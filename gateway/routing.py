@@ -60,13 +60,13 @@ class Routing:
         return self._shuffled(self._able(call.needs, call.model, deployments))
 
     def deployments(self, model: str, principal: Principal) -> list[Deployment]:
-        """The deployments of a model name, an exact name before a wildcard.
+        """The deployments of a model name: an exact name before a wildcard, a longer wildcard before a shorter one.
 
         Raises:
             UnknownModel: there are none.
             Forbidden: the key may not use the model.
         """
-        found = self._named.get(model) or list(self._through_wildcards(model))
+        found = self._named.get(model) or _closest(self._through_wildcards(model))
         if not found:
             raise UnknownModel(f"model: {model!r} is not served here.{self._hint(model, principal)}", param="model")
         if not principal.permissions.allow_model(model):
@@ -105,3 +105,10 @@ class Routing:
         if near:
             return f" Did you mean {near[0]!r}?"
         return f" Served are: {', '.join(visible[:20])}." if visible else ""
+
+
+def _closest(matches: Iterable[Deployment]) -> list[Deployment]:
+    """Those whose pattern spells out most of the name; what is configured for one family is not for the rest."""
+    found = list(matches)
+    longest = max((len(one.model_name) for one in found), default=0)
+    return [one for one in found if len(one.model_name) == longest]

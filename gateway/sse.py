@@ -37,7 +37,7 @@ class Event:
     @classmethod
     def of(cls, value: dict[str, Any]) -> "Event":
         """An event made here; its name is the value's ``type``, as the Messages API has it."""
-        event = cls(str(value["type"]), strictjson.dumps(value))
+        event = cls(str(value["type"]), strictjson.dumps_lenient(value))
         event._json = value
         return event
 

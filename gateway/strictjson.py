@@ -64,6 +64,14 @@ def dumps(value: Any) -> bytes:
         raise InvalidRequest(f"The body holds a value that cannot be passed on unchanged: {error}.") from None
 
 
+def dumps_lenient(value: Any) -> bytes:
+    """Write a host's words: integers of any length and floats of any size go out as they came."""
+    try:
+        return orjson.dumps(value, default=_as_spelled)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(_with_long_integers(value), default=_as_spelled)
+
+
 def plain(value: Any) -> Any:
     """A copy that every JSON writer takes: numbers that some of them would lose become texts."""
     if isinstance(value, Mapping):
@@ -78,12 +86,27 @@ def plain(value: Any) -> Any:
 
 
 def _spelling(value: Any) -> orjson.Fragment:
-    """A float in the client's own spelling."""
+    """A float in the client's own spelling, unless no reader could hold it."""
+    if isinstance(value, jiter.LosslessFloat) and math.isinf(float(value)):
+        raise ValueError("number out of range")
+    return _as_spelled(value)
+
+
+def _as_spelled(value: Any) -> orjson.Fragment:
     if isinstance(value, jiter.LosslessFloat):
-        if math.isinf(float(value)):
-            raise ValueError("number out of range")
         return orjson.Fragment(bytes(value))
     raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _with_long_integers(value: Any) -> Any:
+    """A copy whose integers beyond 64 bits are written digit by digit."""
+    if isinstance(value, Mapping):
+        return {name: _with_long_integers(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_long_integers(inner) for inner in value]
+    if isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
+        return orjson.Fragment(str(value).encode())
+    return value
 
 
 def _with_duplicates(text: bytes) -> Any:

@@ -6,7 +6,7 @@ Messages surface is the identity and lives here; every other one is a package.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from gateway import sse, strictjson
@@ -32,6 +32,8 @@ class Reading:
         version: the API version that it speaks, when it says so.
         betas: beta tokens that stand in the body rather than in a header.
         ignored: hints that have no counterpart and are left out.
+        unsupported: parameters that change the answer and have no counterpart, and why; they are left out of ``body``.
+            The operator decides whether that is a refusal.
     """
 
     model: str
@@ -40,6 +42,7 @@ class Reading:
     version: str = ""
     betas: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    unsupported: Mapping[str, str] = field(default_factory=dict)
 
 
 class Writer:
@@ -145,7 +148,7 @@ class MessagesWriter(Writer):
 
     def message(self, event: Event, entry: "Entry") -> bytes:  # noqa: ARG002 - the cost stands in a header
         """The host's message under the name that the client asked for."""
-        return strictjson.dumps({**event.json(), "model": self.call.model})
+        return strictjson.dumps_lenient({**event.json(), "model": self.call.model})
 
     def events(self, burst: Sequence[Event]) -> bytes:
         """The frames that came."""

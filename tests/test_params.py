@@ -274,13 +274,26 @@ def test_parameters_of_a_surface_are_read_from_the_clients_own_words():
     verdict, _ = check(both, {}, "chat", asked={"reasoning_effort": "low"})
     assert needs(verdict) == [("effort", "reasoning_effort")]
     assert check(both, {}, "messages", asked={"reasoning_effort": "low"})[0].needs == []
-    assert both.surface_params("chat") == {"reasoning_effort"}
-    assert both.surface_params("messages") == frozenset()
 
 
 def test_a_surface_parameter_of_a_missing_package_is_refused():
     error = refusal(claims(), {}, surface="chat", asked={"reasoning_effort": "low"})
     assert (error.param, isinstance(error, UnknownParameter)) == ("reasoning_effort", True)
+
+
+def test_a_surface_parameter_may_be_dropped_from_its_copy_only():
+    asked = {"reasoning_effort": "low"}
+    verdict, _ = check(claims(drop=True), {}, "chat", asked=asked)
+    assert (verdict.dropped, asked) == (["reasoning_effort"], {"reasoning_effort": "low"})
+
+
+def test_what_a_surface_cannot_carry_is_refused_or_dropped():
+    verdict = Verdict()
+    with pytest.raises(InvalidRequest, match="^n: one answer only$") as refused:
+        claims().leave_out({"n": "one answer only"}, verdict)
+    assert refused.value.param == "n"
+    claims(drop=True).leave_out({"n": "one answer only"}, verdict)
+    assert verdict.dropped == ["n"]
 
 
 def test_fields_bring_the_betas_that_travel_with_them():

@@ -13,7 +13,7 @@ def test_the_list_is_sorted_and_whole():
 
 def test_the_list_is_pinned():
     assert gateway.__all__ == [
-        "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "ClaimConflict", "ClientLeft", "ConfigError", "Deployment",
+        "Action", "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "ClaimConflict", "ClientLeft", "ConfigError", "Deployment",
         "Entry", "Event", "Factor", "FactorRow", "Fault", "Filter", "Forbidden", "Garbled", "GatewayError", "GrantRow",
         "Hold", "InvalidRequest", "Line", "MeterRow", "ModelRow", "Need", "NotSupported", "Outbound", "Param", "Pass",
         "Permissions", "Principal", "Provider", "RateLimited", "Reading", "Refusal", "Rows", "Secret", "SecretField",

@@ -56,11 +56,14 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("case", BAD)
+UNCOUNTED = ("max_tokens", "1e400")  # counting takes no max_tokens, and does not send what it does not count
+
+
+@pytest.mark.parametrize(
+    ("path", "case"),
+    [(path, case) for path in PATHS for case in BAD if not (path.endswith("count_tokens") and case.startswith(UNCOUNTED))],
+)
 def test_bad_bodies_are_refused_with_a_reason(gateway, path, case):
-    if path.endswith("count_tokens") and case.startswith(("max_tokens", "1e400")):
-        pytest.skip("counting takes no max_tokens and does not send what it does not count")
     status, body, headers = post(gateway, path, BAD[case])
     assert status == 400
     assert body["error"]["message"]

@@ -80,7 +80,7 @@ def _reasoning(thinking: list[Block]) -> dict[str, Any]:
 
 
 def _call(block: Block, wishes: Wishes) -> dict[str, Any]:
-    arguments = strictjson.dumps(block.get("input") or {}).decode()
+    arguments = strictjson.dumps_lenient(block.get("input") or {}).decode()
     return {
         "id": block.get("id"),
         "type": "function",

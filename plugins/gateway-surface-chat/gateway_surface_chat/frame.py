@@ -25,7 +25,7 @@ class Frame:
     """
 
     def __init__(self, call: Call, *, usage: bool) -> None:
-        begin = strictjson.dumps(head(call, "chat.completion.chunk"))[:-1]
+        begin = strictjson.dumps_lenient(head(call, "chat.completion.chunk"))[:-1]
         self._begin = b"data: " + begin
         self._end = b',"usage":null}\n\n' if usage else b"}\n\n"
         self.head = self._begin + b',"choices":[{"index":0,"delta":'
@@ -33,7 +33,7 @@ class Frame:
 
     def chunk(self, delta: Mapping[str, Any]) -> bytes:
         """A chunk in the middle of an answer."""
-        return self.head + strictjson.dumps(delta) + self.tail
+        return self.head + strictjson.dumps_lenient(delta) + self.tail
 
     def fields(self, fields: Mapping[str, Any]) -> bytes:
         """A chunk of what OpenAI has no word for."""
@@ -41,11 +41,11 @@ class Frame:
 
     def last(self, delta: Mapping[str, Any], finish_reason: str) -> bytes:
         """The chunk that ends an answer."""
-        return self.head + strictjson.dumps(delta) + self._ending(f'"{finish_reason}"')
+        return self.head + strictjson.dumps_lenient(delta) + self._ending(f'"{finish_reason}"')
 
     def usage(self, usage: Mapping[str, Any]) -> bytes:
         """The chunk after it, which has no choices."""
-        return self._begin + b',"choices":[],"usage":' + strictjson.dumps(usage) + b"}\n\n"
+        return self._begin + b',"choices":[],"usage":' + strictjson.dumps_lenient(usage) + b"}\n\n"
 
     def _ending(self, finish_reason: str) -> bytes:
         return b',"logprobs":null,"finish_reason":' + finish_reason.encode() + b"}]" + self._end

@@ -150,7 +150,7 @@ class ToolUse:
         """A call whose arguments did not come in pieces has them from the start."""
         if not self._silent:
             return NOTHING
-        arguments = strictjson.dumps(self._block.get("input") or {})
+        arguments = strictjson.dumps_lenient(self._block.get("input") or {})
         return self._before + orjson.dumps(arguments.decode()) + self._after
 
 

@@ -59,11 +59,13 @@ class Request:
         self._asked = merged(asked)
         self._ignored: dict[str, None] = {}
 
-    def reading(self, *, drop_unsupported: bool) -> Reading:
+    def reading(self) -> Reading:
         """What the request says, in the words of the Messages API."""
         asked = self._asked
-        dropped = self._unsupported(drop=drop_unsupported)
-        body = {name: value for name, value in asked.items() if name not in OWN and name not in dropped}
+        refused = unsupported(asked)
+        body = {name: value for name, value in asked.items() if name not in OWN and name not in refused}
+        if "stream_options" in asked:
+            as_object(asked["stream_options"], "stream_options")
         model = as_name(asked.get("model"), "model")
         body |= self._conversation() | tools_and_choice(asked) | self._limits() | self._service() | self._metadata()
         if (config := output_config(asked)) is not None:
@@ -76,18 +78,8 @@ class Request:
             stream=asked.get("stream") is True,
             betas=betas,
             ignored=tuple(self._ignored),
+            unsupported=refused,
         )
-
-    def _unsupported(self, *, drop: bool) -> frozenset[str]:
-        """What cannot be: an error, or left out by name if the operator wants that."""
-        found = unsupported(self._asked)
-        for name, why in found.items():
-            if not drop:
-                raise wrong(name, why)
-            self._ignored[name] = None
-        if "stream_options" in self._asked:
-            as_object(self._asked["stream_options"], "stream_options")
-        return frozenset(found)
 
     def _conversation(self) -> dict[str, Any]:
         conversation = Conversation()

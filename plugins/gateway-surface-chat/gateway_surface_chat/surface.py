@@ -1,9 +1,9 @@
 """The surface: where chat completions are served, and its three pure functions."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-from gateway import Call, GatewayError, Reading, Surface, Writer, strictjson
+from gateway import Action, Call, GatewayError, Reading, Surface, Writer, strictjson
 from gateway_surface_chat.errors import error_object
 from gateway_surface_chat.request import Request
 from gateway_surface_chat.writer import ChatWriter
@@ -12,23 +12,17 @@ from gateway_surface_chat.writer import ChatWriter
 class Chat(Surface):
     """What OpenAI's chat completions API says, said to and by Claude.
 
-    Args:
-        drop_unsupported: leave out parameters that would change the answer's form, instead of answering 400.
-
     Source: OpenAI API reference, "Chat completions".
     """
 
     name = "chat"
-    paths: Mapping[str, Literal["create"]] = {"/chat/completions": "create", "/v1/chat/completions": "create"}
+    paths: Mapping[str, Action] = {"/chat/completions": "create", "/v1/chat/completions": "create"}
     request_id = "x-request-id"
     optional = frozenset({"max_tokens"})
 
-    def __init__(self, *, drop_unsupported: bool = False) -> None:
-        self._drop_unsupported = drop_unsupported
-
     def read(self, asked: dict[str, Any], headers: Mapping[str, str]) -> Reading:  # noqa: ARG002 - all is in the body
         """The Messages body of a chat request."""
-        return Request(asked).reading(drop_unsupported=self._drop_unsupported)
+        return Request(asked).reading()
 
     def writer(self, call: Call) -> Writer:
         """A writer of chunks, or of one completion."""

@@ -26,7 +26,7 @@ class ChatWriter(Writer):
 
     def message(self, event: Event, entry: Entry) -> bytes:
         """A chat completion with its usage and cost."""
-        return strictjson.dumps(completion(self.call, self._wishes, event.json(), usage(entry)))
+        return strictjson.dumps_lenient(completion(self.call, self._wishes, event.json(), usage(entry)))
 
     def events(self, burst: Sequence[Event]) -> bytes:
         """The chunks of a burst."""

@@ -2,10 +2,8 @@
 
 import json
 
-import pytest
 from gateway_surface_chat import Chat, ChatPlugin
 
-from gateway import ConfigError, InvalidRequest
 from gateway.plugins import discover
 from gateway.testing import check_surface, found, parse_stream
 
@@ -19,7 +17,7 @@ BODY = {
 
 
 def test_the_surface_keeps_its_promises():
-    check_surface(ChatPlugin, body=BODY, parse=parse_stream, settings={"drop_unsupported": False})
+    check_surface(ChatPlugin, body=BODY, parse=parse_stream)
 
 
 def test_it_is_found_by_its_name():
@@ -28,15 +26,10 @@ def test_it_is_found_by_its_name():
 
 
 def test_it_serves_both_paths_and_fills_in_max_tokens():
-    surface = ChatPlugin({"drop_unsupported": False}).register_surface()
+    surface = ChatPlugin().register_surface()
     assert dict(surface.paths) == {"/chat/completions": "create", "/v1/chat/completions": "create"}
     assert surface.optional == {"max_tokens"}
     assert surface.request_id == "x-request-id"
-
-
-def test_a_misspelled_setting_stops_the_start(gateway_app):
-    with pytest.raises(ConfigError, match=r"drop_unsuported.*drop_unsupported"):
-        gateway_app(found(ChatPlugin, "chat", "surface"), yaml="chat: {drop_unsuported: true}")
 
 
 def test_what_is_asked_stays_as_it_is():
@@ -58,11 +51,14 @@ def test_what_is_asked_stays_as_it_is():
     assert json.dumps(asked) == before
 
 
-def test_what_cannot_be_is_refused_unless_the_operator_drops_it():
+def test_what_cannot_be_is_refused_unless_the_operator_drops_it(gateway_app):
     asked = BODY | {"n": 2, "logprobs": True, "temperature": 1.5}
-    with pytest.raises(InvalidRequest) as error:
-        Chat().read(asked, {})
-    assert error.value.param == "n"
-    reading = Chat(drop_unsupported=True).read(asked, {})
-    assert reading.ignored == ("n", "logprobs", "temperature")
+    reading = Chat().read(asked, {})
+    assert list(reading.unsupported) == ["n", "logprobs", "temperature"]
+    chat = found(ChatPlugin, "chat", "surface")
+    refused = gateway_app(chat).test_client().post("/v1/chat/completions", json=asked)
+    assert (refused.status_code, refused.json["error"]["param"]) == (400, "n")
+    dropping = gateway_app(chat, yaml="litellm_settings: {drop_params: true}").test_client()
+    answer = dropping.post("/v1/chat/completions", json=asked)
+    assert answer.headers["gateway-dropped-params"] == "n, logprobs, temperature"
     assert not reading.body.keys() & {"n", "logprobs", "temperature"}
