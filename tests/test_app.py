@@ -51,7 +51,7 @@ def test_rows_that_overlap_stop_startup():
 def test_two_surfaces_of_one_path_stop_startup():
     class Mine(Surface):
         name = "mine"
-        paths = {"/v1/messages": "create"}  # noqa: RUF012 - a test's surface
+        paths = {"/v1/messages": "create"}
 
         def read(self, asked, headers):
             return Reading("m", {}, stream=False)

@@ -4,9 +4,9 @@ import pytest
 import responses
 
 from gateway import GrantRow, Param, hookimpl, strictjson
+from gateway.app import assemble
 from gateway.config import parse
 from gateway.testing import FakeDoor, TestHost, found, make_call, sample_message
-from gateway.app import assemble
 from gateway.testing import TestHostPlugin as HostPlugin
 
 URL = "http://127.0.0.1:9/v1/messages"
@@ -108,7 +108,9 @@ def test_a_need_that_preparing_adds_moves_on_to_the_next_candidate():
     yaml = "model_list: [{model_name: m, params: {model: test/a}}, {model_name: m, params: {model: test/b}}]"
     deep = found(Deep, "deep", "feature")
     for _ in range(20):
-        assert ask({"model": "m", "depth": 1}, yaml=yaml, plugins=[deep]).answer_headers["gateway-deployment"] == "test/b"
+        assert (
+            ask({"model": "m", "depth": 1}, yaml=yaml, plugins=[deep]).answer_headers["gateway-deployment"] == "test/b"
+        )
     refused = ask({"model": "m", "depth": 1}, yaml=yaml.replace("test/b", "test/a"), plugins=[deep])
     assert refused.status == 400
     assert b"depth: depth is not available for m on test; available on: test." in refused.received

@@ -69,7 +69,9 @@ def test_a_deployment_without_any_key_names_the_usual_variable(run, monkeypatch)
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     run.path.write_text(CONFIG.replace("      api_key: os.environ/KEY\n", ""))
     result = run("check", "--config", "CONFIG")
-    assert "model 'claude-opus-4-6': it names no api_key, and the environment variable ANTHROPIC_API_KEY" in result.output
+    assert (
+        "model 'claude-opus-4-6': it names no api_key, and the environment variable ANTHROPIC_API_KEY" in result.output
+    )
 
 
 def test_an_unknown_section_is_a_mistake(run):

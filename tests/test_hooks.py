@@ -119,7 +119,7 @@ def test_hook_register_provider_may_not_bring_a_name_twice(gateway_app):
 def test_hook_register_surface_serves_its_paths(gateway_app):
     class Echo(Surface):
         name = "echo"
-        paths = {"/echo": "create"}  # noqa: RUF012 - a test's surface
+        paths = {"/echo": "create"}
 
         def read(self, asked, headers):
             return Reading("m", {"model": "m", **asked}, stream=False)
@@ -191,7 +191,7 @@ def test_hook_admit_call_holds_refuses_and_gives_back(ask):
     log = []
 
     class Hold:
-        headers = {"x-limit": "7"}  # noqa: RUF012 - a test's hold
+        headers = {"x-limit": "7"}
 
         def settle(self, entry):
             log.append(("settled", entry.cost))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest
-from gateway.strictjson import MAX_DEPTH, dumps, loads, loads_lenient, loads_object, plain
+from gateway.strictjson import MAX_DEPTH, dumps, dumps_lenient, loads, loads_lenient, loads_object, plain
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
 numbers = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
@@ -184,3 +184,14 @@ def test_a_plain_copy_is_taken_by_every_writer():
     expected = {"a": [0.5, "1e400", "-1e400", True, None, "x", {"b": str(2**64)}], "c": 2**64 - 1}
     assert plain(value) == expected
     assert json.loads(json.dumps(plain(value), allow_nan=False)) == orjson.loads(orjson.dumps(plain(value))) == expected
+
+
+def test_a_hosts_numbers_go_out_as_they_came():
+    words = b'{"a":[1e400,1.10,123456789012345678901234567890],"b":{"c":-99999999999999999999},"d":"x"}'
+    assert dumps_lenient(loads_lenient(words)) == words
+    assert dumps_lenient({"a": 1}) == b'{"a":1}'
+
+
+def test_a_hosts_words_hold_nothing_but_json():
+    with pytest.raises(TypeError):
+        dumps_lenient({"a": object()})

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from gateway import Event, Factor, Filter, GrantRow, Param, hookimpl
+from gateway.app import MessagesSurface
+from gateway.params import Dialect
 from gateway.testing import (
     FakeDoor,
     check_feature,
@@ -17,8 +19,6 @@ from gateway.testing import (
     sample_stream,
 )
 from gateway.testing import TestHostPlugin as HostPlugin
-from gateway.app import MessagesSurface
-from gateway.params import Dialect
 
 
 class Messages(MessagesSurface):

@@ -83,7 +83,9 @@ def test_models_are_listed_for_clients_of_both_apis(gateway_app):
     assert client.get("/models/anything", headers={"x-api-key": "sk-a-long-one"}).json["id"] == "anything"
 
 
-@pytest.mark.parametrize(("query", "status"), [("limit=1", 200), ("limit=0", 400), ("limit=x", 400), ("limit=9999", 400)])
+@pytest.mark.parametrize(
+    ("query", "status"), [("limit=1", 200), ("limit=0", 400), ("limit=x", 400), ("limit=9999", 400)]
+)
 def test_models_come_in_pages(gateway_app, query, status):
     client = gateway_app().test_client()
     assert client.get(f"/v1/models?{query}").status_code == status

@@ -53,7 +53,11 @@ uses = [block for block in called.content if block.type == "tool_use"]
 results = [{"type": "tool_result", "tool_use_id": use.id, "content": "sunny"} for use in uses]
 turns = [question, {"role": "assistant", "content": [block.model_dump(exclude_none=True) for block in called.content]}]
 after = ask("", messages=[*turns, {"role": "user", "content": results}], tools=tools)
-seen["tools"] = {"stop": called.stop_reason, "calls": [[use.name, use.input] for use in uses], "after": after.stop_reason}
+seen["tools"] = {
+    "stop": called.stop_reason,
+    "calls": [[use.name, use.input] for use in uses],
+    "after": after.stop_reason,
+}
 
 thinking = {"type": "enabled", "budget_tokens": 1024}
 question = {"role": "user", "content": "[[sim:thinking]]"}

@@ -20,7 +20,12 @@ def raised(text="", **more):
     try:
         ask(text, **more)
     except openai.APIStatusError as error:
-        return {"class": type(error).__name__, "status": error.status_code, "code": error.code, "text": str(error.message)}
+        return {
+            "class": type(error).__name__,
+            "status": error.status_code,
+            "code": error.code,
+            "text": str(error.message),
+        }
     except openai.APIError as error:
         return {"class": type(error).__name__, "text": str(error.message)}
     return None
@@ -72,7 +77,9 @@ for part in ask("", messages=[question], tools=tools, stream=True):
         entry["id"] += call.id or ""
         entry["name"] += call.function.name or ""
         entry["arguments"] += call.function.arguments or ""
-seen["tools_stream"] = [[streamed[index]["name"], json.loads(streamed[index]["arguments"])] for index in sorted(streamed)]
+seen["tools_stream"] = [
+    [streamed[index]["name"], json.loads(streamed[index]["arguments"])] for index in sorted(streamed)
+]
 
 thinking = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
 question = {"role": "user", "content": "[[sim:thinking]]"}

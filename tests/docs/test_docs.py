@@ -25,7 +25,9 @@ def blocks(text, kind):
 
 def command(*words, **environ):
     told = {**os.environ, **environ}
-    return subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, env=told, cwd=ROOT, check=True)
+    return subprocess.run(
+        [sys.executable, "-m", *words], capture_output=True, text=True, env=told, cwd=ROOT, check=True
+    )
 
 
 @pytest.fixture(scope="module")

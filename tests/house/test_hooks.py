@@ -49,6 +49,8 @@ def test_the_hook_has_a_test(name):
 
 @pytest.mark.parametrize("name", SPECS)
 def test_the_hook_has_a_user(name):
-    users = [path.read_text() for folder in ("plugins", "docs/examples", "tests") for path in (ROOT / folder).rglob("*.py")]
+    users = [
+        path.read_text() for folder in ("plugins", "docs/examples", "tests") for path in (ROOT / folder).rglob("*.py")
+    ]
     users += [(ROOT / "gateway" / f"{module}.py").read_text() for module in ("auth", "app")]
     assert any(f"def {name}(" in text for text in users)

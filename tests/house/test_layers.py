@@ -80,7 +80,15 @@ def test_each_library_has_its_keepers(library, keepers):
 
 
 def test_only_the_transport_opens_connections():
-    openers = ("HTTPAdapter", "requests.Session", "create_connection", "requests.post", "requests.get", "urlopen", ".connect(")
+    openers = (
+        "HTTPAdapter",
+        "requests.Session",
+        "create_connection",
+        "requests.post",
+        "requests.get",
+        "urlopen",
+        ".connect(",
+    )
     for module in MODULES:
         if module != "transport":
             text = (CORE / f"{module}.py").read_text()

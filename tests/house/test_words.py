@@ -10,7 +10,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "gateway"
 TRACKED = subprocess.run(
-    ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
 ).stdout.split("\n")
 FILES = [ROOT / name for name in TRACKED if name and (ROOT / name).is_file()]
 CODE = [path for path in FILES if path.suffix == ".py"]
@@ -42,13 +46,19 @@ def test_nothing_is_left_for_a_reader():
 
 
 def test_no_machine_paths_and_no_registry_hosts():
-    words = re.compile("|".join(("/wo" + "rk/", "/ro" + "ot/", "pypi" + r"\.org", "registry" + r"\.npmjs", "/opt/" + "wheels")))
-    text = [path for path in FILES if path.suffix in {".py", ".toml", ".cfg", ".md", ".yaml", ".yml", ".sh", ".conf", ""}]
+    words = re.compile(
+        "|".join(("/wo" + "rk/", "/ro" + "ot/", "pypi" + r"\.org", "registry" + r"\.npmjs", "/opt/" + "wheels"))
+    )
+    text = [
+        path for path in FILES if path.suffix in {".py", ".toml", ".cfg", ".md", ".yaml", ".yml", ".sh", ".conf", ""}
+    ]
     assert not [str(path) for path in text if words.search(path.read_text(errors="ignore"))]
 
 
 def test_no_module_is_a_drawer():
-    assert not [path for path in SHIPPED if path.stem in {"utils", "util", "helpers", "helper", "common", "base", "misc"}]
+    assert not [
+        path for path in SHIPPED if path.stem in {"utils", "util", "helpers", "helper", "common", "base", "misc"}
+    ]
 
 
 def test_no_printing_in_the_core():

@@ -61,7 +61,12 @@ UNCOUNTED = ("max_tokens", "1e400")  # counting takes no max_tokens, and does no
 
 @pytest.mark.parametrize(
     ("path", "case"),
-    [(path, case) for path in PATHS for case in BAD if not (path.endswith("count_tokens") and case.startswith(UNCOUNTED))],
+    [
+        (path, case)
+        for path in PATHS
+        for case in BAD
+        if not (path.endswith("count_tokens") and case.startswith(UNCOUNTED))
+    ],
 )
 def test_bad_bodies_are_refused_with_a_reason(gateway, path, case):
     status, body, headers = post(gateway, path, BAD[case])
@@ -211,4 +216,8 @@ def test_the_clients_version_travels_on_messages_only(gateway):
     post(gateway, "/v1/messages", json.dumps(BODY), anthropic_version="2026-10-21")
     post(gateway, "/v1/chat/completions", json.dumps(BODY), anthropic_version="2026-10-21")
     post(gateway, "/v1/messages", json.dumps(BODY), anthropic_version="latest, please")
-    assert [record.headers["anthropic-version"] for record in gateway.sim.log] == ["2026-10-21", "2023-06-01", "2023-06-01"]
+    assert [record.headers["anthropic-version"] for record in gateway.sim.log] == [
+        "2026-10-21",
+        "2023-06-01",
+        "2023-06-01",
+    ]

@@ -11,8 +11,8 @@ from gateway import strictjson
 from gateway.app import create_app
 from gateway.config import parse
 from gateway.plugins import discover
-from gateway.testing import found, sample_message, sample_stream
 from gateway.testing import TestHostPlugin as HostPlugin
+from gateway.testing import found, sample_message, sample_stream
 from gateway.transport import Transport
 
 TOOL = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {}}}
@@ -102,7 +102,7 @@ class Memory:
     """A host that accepts everything."""
 
     status = 200
-    headers = {}  # noqa: RUF012 - never written
+    headers = {}
 
     def __init__(self, stream):
         self.data = b"".join(event.frame for event in sample_stream()) if stream else strictjson.dumps(sample_message())
@@ -122,7 +122,9 @@ class Memory:
 @pytest.fixture
 def client(monkeypatch):
     monkeypatch.setattr(
-        Transport, "send", lambda self, outbound, auth, watch: Memory(strictjson.loads(outbound.body).get("stream") is True)
+        Transport,
+        "send",
+        lambda self, outbound, auth, watch: Memory(strictjson.loads(outbound.body).get("stream") is True),
     )
     config = parse("model_list: [{model_name: m, litellm_params: {model: test/m}}]")
     plugins = [one for one in discover() if one.kind == "surface"]
@@ -135,7 +137,9 @@ def test_no_body_makes_us_fail(client, path, caplog):
     caplog.set_level(logging.ERROR)
     statuses = set()
 
-    @settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+    @settings(
+        max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
+    )
     @given(bodies(VALID[path]))
     def ask(body):
         answer = client.post(path, data=body, content_type="application/json")
@@ -153,4 +157,3 @@ def test_no_body_makes_us_fail(client, path, caplog):
 def test_the_valid_bodies_are_valid(client):
     for path, body in VALID.items():
         assert client.post(path, json=body).status_code == 200
-

@@ -87,14 +87,18 @@ def test_counting_sends_the_prompt_alone():
 
 
 def test_retry_after_and_details_are_kept():
-    fault = PROVIDER.fault(429, {"retry-after": "2.2", "x-should-retry": "false"}, error("rate_limit_error", "slow down"))
+    fault = PROVIDER.fault(
+        429, {"retry-after": "2.2", "x-should-retry": "false"}, error("rate_limit_error", "slow down")
+    )
     assert (fault.retry_after, fault.should_retry, fault.message) == (3, False, "slow down")
     body = json.dumps({"error": {"type": "x", "message": "m", "details": {"error_code": "spend"}}}).encode()
     assert PROVIDER.fault(400, {}, body).details == {"error_code": "spend"}
 
 
 def test_a_fault_shows_no_host_and_no_key():
-    fault = PROVIDER.fault(400, {}, error("invalid_request_error", "see https://internal.example/x, key sk-ant-api03-abcdef"))
+    fault = PROVIDER.fault(
+        400, {}, error("invalid_request_error", "see https://internal.example/x, key sk-ant-api03-abcdef")
+    )
     assert "internal" not in fault.message
     assert "abcdef" not in fault.message
 
