@@ -147,11 +147,10 @@ class _Attempt:
         try:
             answer = self._send()
         except BaseException as error:
-            relay.broke(error)
+            relay.broke(error, sent=self._watch.sent, answered=False)
             raise
         try:
-            bursts = self._provider.events(answer, stream=self._call.stream)
-            entry = relay.run(self._noting_first(bursts), stream=self._call.stream)
+            entry = relay.run(self._bursts(answer), stream=self._call.stream)
             answer.finish()
             return entry
         finally:
@@ -180,8 +179,9 @@ class _Attempt:
         if self._call.dropped_betas:
             self._reply.headers["gateway-dropped-betas"] = visible(", ".join(self._call.dropped_betas))
 
-    def _noting_first(self, bursts: Iterator[list[Event]]) -> Iterator[list[Event]]:
-        for burst in bursts:
+    def _bursts(self, answer: Answer) -> Iterator[list[Event]]:
+        """The answer's events; the provider is asked by the relay, which settles whatever goes wrong from then on."""
+        for burst in self._provider.events(answer, stream=self._call.stream):
             if self._first_byte is None:
                 self._first_byte = time.monotonic()
             yield burst
@@ -211,7 +211,7 @@ def as_error(provider: Provider, answer: Answer) -> UpstreamError:
     """A host's error answer as an error of ours."""
     fault: Fault = provider.fault(answer.status, answer.headers, answer.read_fault())
     if fault.ours:
-        return UpstreamError(
+        return UpstreamRefused(
             f"The host {provider.name} did not accept this gateway's credential (status {answer.status}); "
             "its operator has to check the deployment's key."
         )

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from gateway.errors import ClientLeft, Garbled, GatewayError, UpstreamError, UpstreamRefused, clean
+from gateway.errors import KINDS, ClientLeft, Garbled, GatewayError, UpstreamError, UpstreamRefused, clean
 from gateway.ledger import Entry, Outcome
 from gateway.pricing import dollars
 from gateway.reply import Reply, visible
@@ -14,6 +15,9 @@ Settle = Callable[[Usage, Outcome, str], Entry]
 
 PREAMBLE = frozenset({"message_start", "ping"})
 """Events of a stream that say nothing yet."""
+
+_STATUSES = {kind: status for status, kind in sorted(KINDS.items(), reverse=True) if kind != "authentication_error"}
+"""A status for an error that came as an event; a refused credential is ours and stays a 502."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Filter:
     replace: Callable[[Event], Iterable[Event]]
     events: frozenset[str] = frozenset()
     blocks: frozenset[str] = frozenset()
-    _open: set[int] = field(default_factory=set, compare=False)
+    _open: set[str] = field(default_factory=set, compare=False)
 
     def apply(self, burst: Sequence[Event]) -> Iterator[Event]:
         """The burst as the feature wants it."""
@@ -47,14 +51,14 @@ class Filter:
     def _in_block(self, event: Event) -> bool:
         """Whether the event belongs to a block of a wanted type; a block is known by its index while it is open."""
         if event.name == "content_block_start":
-            value = event.json()
-            if value.get("content_block", {}).get("type") in self.blocks:
-                self._open.add(value.get("index"))
-                return True
-            return False
+            value = _object(event.json())
+            if str(_object(value.get("content_block")).get("type")) not in self.blocks:
+                return False
+            self._open.add(str(value.get("index")))
+            return True
         if not self._open:
             return False
-        index = event.json().get("index")
+        index = str(_object(event.json()).get("index"))
         wanted = index in self._open
         if event.name == "content_block_stop":
             self._open.discard(index)
@@ -102,19 +106,27 @@ class Relay:
         self._finish(entry, body)
         return entry
 
-    def broke(self, error: BaseException) -> None:
-        """Settle an attempt that did not end well with what is known of it."""
+    def broke(self, error: BaseException, *, sent: bool = True, answered: bool = True) -> None:
+        """Settle an attempt that did not end well with what is known of it.
+
+        Args:
+            error: what went wrong.
+            sent: the host may have got the request; if it did not, it cost nothing.
+            answered: the head of an answer came.
+        """
         usage = self._usage
-        if not usage.started and not isinstance(error, UpstreamRefused):
+        if sent and not usage.started and not isinstance(error, UpstreamRefused):
             usage.raw = {"input_tokens": -(-self._prompt_bytes // 4)}
         if usage.raw:
             usage.close()
-        self._settle(usage, self._outcome(error), _words(error))
+        self._settle(usage, self._outcome(error, lost=sent and not answered), _words(error))
 
-    def _outcome(self, error: BaseException) -> Outcome:
+    def _outcome(self, error: BaseException, *, lost: bool) -> Outcome:
         if isinstance(error, ClientLeft) or self._usage.started:
             return "cut"
-        return "refused" if isinstance(error, UpstreamRefused) else "failed"
+        if isinstance(error, UpstreamRefused):
+            return "refused"
+        return "unknown" if lost else "failed"
 
     def _pass_on(self, bursts: Iterable[list[Event]]) -> None:
         held: list[Event] = []
@@ -133,22 +145,24 @@ class Relay:
 
     def _whole(self, bursts: Iterable[Sequence[Event]]) -> Event:
         events = [event for burst in bursts for event in burst]
-        self._see(events)
-        event, *more = self._filtered(events)
-        value = event.json()
-        if more or event.name != "message" or not isinstance(value, dict):
+        for event in events:
+            if _object(event.json()).get("type") == "error":
+                raise _as_error(event)
+            self._usage.see(event)
+        events = [*self._filtered(events)]
+        if len(events) != 1 or events[0].name != "message" or not isinstance(events[0].json(), dict):
             raise Garbled("The host's answer is no message.")
-        if value.get("type") == "error":
-            raise _as_error(event)
-        return event
+        return events[0]
 
     def _see(self, burst: list[Event]) -> Event | None:
-        """Note the usage of a burst; an error event is taken out of it and returned, and nothing follows it."""
+        """Note the usage of a burst; an error event is taken out of it and returned. What follows an end is dropped."""
         for position, event in enumerate(burst):
             if event.name == "error":
                 del burst[position:]
                 return event
             self._usage.see(event)
+            if self._usage.complete:
+                del burst[position + 1 :]
         return None
 
     def _filtered(self, burst: Sequence[Event]) -> Sequence[Event]:
@@ -169,15 +183,18 @@ class Relay:
 
 def _as_error(event: Event) -> UpstreamError:
     """An error event is an answer of the host, told in the middle of a stream."""
-    value = event.json()
-    error = value.get("error") if isinstance(value, dict) else None
-    told = error if isinstance(error, dict) else {}
+    told = _object(_object(event.json()).get("error"))
     kind = str(told.get("type") or "api_error")
     return UpstreamRefused(
         clean(str(told.get("message") or "The host ended the stream with an error.")),
         kind=kind,
-        status={"overloaded_error": 529, "rate_limit_error": 429, "timeout_error": 504}.get(kind, 502),
+        status=_STATUSES.get(kind, 502),
+        details=_object(told.get("details")),
     )
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _words(error: BaseException) -> str:

@@ -71,7 +71,6 @@ class Reply:
         self._surface = surface
         self.call_id = call_id
         self._writer: Writer | None = None
-        self._streams = False
         self._wrote_at = math.inf
 
     @property
@@ -98,7 +97,6 @@ class Reply:
     def answer_to(self, call: Call) -> None:
         """From here on the answer is one to this call."""
         self._writer = self._surface.writer(call)
-        self._streams = call.stream
         self._wrote_at = time.monotonic() if call.stream else math.inf
         for name, values in (
             ("gateway-dropped-params", call.dropped_params),

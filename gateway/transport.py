@@ -157,13 +157,19 @@ class _Adapter(HTTPAdapter):
 
 
 class _Watched:
-    """A socket whose reader waits with the watch; everything else is the socket's."""
+    """A socket whose reader waits with the watch and whose sender tells it; everything else is the socket's."""
 
     def __init__(self, inner: socket.socket) -> None:
         self._inner = inner
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+    def sendall(self, data: Any) -> None:
+        watch = _watch.get()
+        if watch is not None:
+            watch.sent = True
+        self._inner.sendall(data)
 
     def makefile(self, *_args: Any, **_kwargs: Any) -> io.BufferedReader:
         return io.BufferedReader(_WatchedReads(self._inner), _CHUNK)

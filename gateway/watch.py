@@ -66,6 +66,7 @@ class Watch:
 
     Attributes:
         waited: seconds spent waiting for the host.
+        sent: some of the request has left for the host.
     """
 
     def __init__(
@@ -77,48 +78,48 @@ class Watch:
     ) -> None:
         self.timeouts = timeouts
         self.waited = 0.0
+        self.sent = False
         self._listener = listener
         self._clock = clock
-        self._began = self._heard = clock()
+        self._began = self._silent_since = clock()
         self._answering = False
         self._poll = select.poll()
         self._client = listener.socket if listener else None
-        self._client_fd = _descriptor(self._client)
+        self._client_fd = self._client.fileno() if self._client else -1
         if self._client_fd >= 0:
             self._poll.register(self._client_fd, _LEAVING or select.POLLIN)
 
     def answering(self) -> None:
         """The answer's head has come; from now on the time between bytes counts."""
         self._answering = True
-        self._heard = self._clock()
 
     def hurry(self, seconds: float) -> None:
         """From now on the host may be silent for so long only."""
         self.timeouts = replace(self.timeouts, idle=seconds)
-        self._heard = self._clock()
 
     def wait(self, upstream: socket.socket) -> None:
         """Return once the host's socket has something to read.
 
         Raises:
             ClientLeft: the client closed its connection.
-            UpstreamTimeout: the host was silent for too long.
+            UpstreamTimeout: the host was silent for too long, or the attempt took too long in all.
         """
         if isinstance(upstream, ssl.SSLSocket) and upstream.pending():
             return
         descriptor = upstream.fileno()
         self._poll.register(descriptor, select.POLLIN)
-        began = self._clock()
+        self._silent_since = self._clock()  # while nobody listened, as when a client reads slowly, nobody was silent
         try:
             while not self._ready(descriptor):
                 self._lose_patience()
         finally:
             self._poll.unregister(descriptor)
-            self._heard = self._clock()
-            self.waited += self._heard - began
+            self.waited += self._clock() - self._silent_since
 
     def _ready(self, descriptor: int) -> bool:
         now = self._clock()
+        if now >= self._began + self.timeouts.total:  # also when the host talks all the time
+            raise UpstreamTimeout(f"The host did not finish within {self.timeouts.total:g} s.")
         if self._listener and now >= self._ring_at():
             self._listener.keepalive()
         until = min(self._deadline(), self._ring_at())
@@ -138,21 +139,13 @@ class Watch:
         self._poll.unregister(self._client_fd)  # it sent its next request early: no use asking again
         self._client_fd = -1
 
+    @property
+    def _patience(self) -> float:
+        return self.timeouts.idle if self._answering else self.timeouts.first_byte
+
     def _deadline(self) -> float:
-        patience = self.timeouts.idle if self._answering else self.timeouts.first_byte
-        return min(self._heard + patience, self._began + self.timeouts.total)
+        return min(self._silent_since + self._patience, self._began + self.timeouts.total)
 
     def _lose_patience(self) -> None:
-        if self._clock() < self._deadline():
-            return
-        if self._clock() >= self._began + self.timeouts.total:
-            raise UpstreamTimeout(f"The host did not finish within {self.timeouts.total:g} s.")
-        patience = self.timeouts.idle if self._answering else self.timeouts.first_byte
-        raise UpstreamTimeout(f"The host was silent for {patience:g} s.")
-
-
-def _descriptor(client: socket.socket | None) -> int:
-    try:
-        return client.fileno() if client else -1
-    except OSError:
-        return -1
+        if self._clock() >= self._silent_since + self._patience:
+            raise UpstreamTimeout(f"The host was silent for {self._patience:g} s.")

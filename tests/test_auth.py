@@ -68,7 +68,9 @@ def test_the_master_key_is_the_operators():
     assert MASTER.permissions.allow_capability("anything")
 
 
-@pytest.mark.parametrize("credential", [None, "", "sk-master-", "sk-master-12", "SK-MASTER-1", "ключ", "\x00", "x" * 100_000])
+@pytest.mark.parametrize(
+    "credential", [None, "", "sk-master-", "sk-master-12", "SK-MASTER-1", "ключ", "\x00", "x" * 100_000]
+)
 def test_another_key_is_nobodys(credential):
     assert KNOWN.authenticate_request(credential) is None
 

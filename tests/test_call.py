@@ -11,7 +11,9 @@ from gateway.call import Permissions, Principal, new_id
 from gateway.testing import make_call, make_deployment
 
 paths = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(".".join)
-bodies = st.recursive(st.integers() | st.none(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner), max_leaves=6)
+bodies = st.recursive(
+    st.integers() | st.none(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner), max_leaves=6
+)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,9 @@ def test_a_clients_own_token_of_a_family_is_left_alone():
 
 
 def test_a_missing_capability_is_refused_with_its_parameter():
-    with pytest.raises(UnsupportedCapability, match=r"fast: speed is not available for claude-test-1 on test; available on: elsewhere"):
+    with pytest.raises(
+        UnsupportedCapability, match=r"fast: speed is not available for claude-test-1 on test; available on: elsewhere"
+    ):
         checked(needs=[Need("speed", "fast")])
 
 

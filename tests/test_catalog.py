@@ -113,6 +113,8 @@ def test_every_kind_of_row_is_read():
         "[[beta]]\ntoken = 't'\naction = 'hide'",
         "[[beta]]\ntoken = 't'\naction = 'rename'",
         "[[model]]\nid = 'm'\nbook = 'yesterday'",
+        "[[model]]\nid = 'm'\nwindow = 'large'",
+        "[[model]]\nid = 'm'\nmax_output = true",
     ],
 )
 def test_a_row_that_cannot_be_read_names_its_file(text):
@@ -121,7 +123,8 @@ def test_a_row_that_cannot_be_read_names_its_file(text):
 
 
 def test_rows_come_from_a_packages_own_file():
-    assert [row.id for row in rows("gateway_provider_anthropic") if isinstance(row, ModelRow)][0] == "claude-opus-5-5"
+    first = next(row for row in rows("gateway_provider_anthropic") if isinstance(row, ModelRow))
+    assert first.id == "claude-opus-5-5"
 
 
 def test_a_row_holds_from_its_first_day_up_to_its_last():

@@ -97,7 +97,7 @@ def test_statuses_have_the_apis_own_words():
     [
         "prompt is too long: 210000 tokens > 200000 maximum",
         "context_management: Extra inputs are not permitted",
-        'Unexpected value(s) `novel-2027-01-01` for the `anthropic-beta` header.',
+        "Unexpected value(s) `novel-2027-01-01` for the `anthropic-beta` header.",
         "messages.1.content.0: `thinking` blocks cannot be modified",
         "claude-opus-4-6-20260205 is overloaded\nTry again",
         "max_tokens: 300000 > 128000",

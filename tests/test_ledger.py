@@ -197,7 +197,11 @@ STOPPED = {
     "declined before any output": ("refusal", tokens(500, 0), "0"),
     "refused after 8 tokens": ("refusal", tokens(500, 8), "0.0027"),  # 500 x 5 + 8 x 25
     "cache filled, nothing sampled": ("max_tokens", tokens(10, 0, **written(50_000, 50_000)), "0.50005"),
-    "summary paid, answer declined": ("refusal", tokens(9, 0, iterations=[SUMMARY, one_pass("message", 9, 0)]), "0.8325"),
+    "summary paid, answer declined": (
+        "refusal",
+        tokens(9, 0, iterations=[SUMMARY, one_pass("message", 9, 0)]),
+        "0.8325",
+    ),
     "paused for the summary": ("compaction", tokens(0, 0, iterations=[SUMMARY]), "0.8325"),
 }
 
@@ -319,7 +323,7 @@ def test_factors_come_by_number_or_by_reason_and_multiply():
             FactorRow(reason="long", times=Decimal("1.5"), kinds=("output",)),
         ],
     )
-    assert [line.amount for line in entry.bill.lines] == [Decimal("11"), Decimal("41.25")]
+    assert [line.amount for line in entry.bill.lines] == [Decimal(11), Decimal("41.25")]
 
 
 def test_factors_do_not_touch_what_is_paid_by_the_piece():
@@ -432,7 +436,13 @@ def test_an_entry_tells_the_whole_story():
     entry = settlement().settle(
         report(call, number=2, outcome="cut", upstream_request_id="req_up", error="it broke"), used(tokens(1000, 500))
     )
-    assert (entry.call_id, entry.attempt, entry.at, entry.outcome, entry.error) == ("req_1", 2, TODAY, "cut", "it broke")
+    assert (entry.call_id, entry.attempt, entry.at, entry.outcome, entry.error) == (
+        "req_1",
+        2,
+        TODAY,
+        "cut",
+        "it broke",
+    )
     assert (entry.key_id, entry.alias, entry.team, entry.tags) == ("k-1", "Ada", "physics", ("blue",))
     assert (entry.surface, entry.model, entry.deployment, entry.provider) == ("chat", "my-model", "a/1", "anthropic")
     assert (entry.upstream_model, entry.served_model) == ("claude-opus-4-6", "as-served")
@@ -441,7 +451,7 @@ def test_an_entry_tells_the_whole_story():
 
 
 def test_an_entry_is_json_with_decimal_texts():
-    rows = [FactorRow(reason="fast", times=Decimal("6"), fact="speed", source="a page")]
+    rows = [FactorRow(reason="fast", times=Decimal(6), fact="speed", source="a page")]
     entry = settled(
         anthropic("claude-opus-4-6"),
         tokens(1000, 500, speed="fast", odd_ratio=0.25, odd_count=10**18),

@@ -31,7 +31,9 @@ def total(lines):
 def test_every_amount_is_exact(used, cost, given_factors):
     for line in pass_lines(Pass("message", "", used), cost, given_factors):
         applied = [Fraction(one.times) for one in given_factors if one.applies(line.kind)]
-        assert Fraction(line.amount) == Fraction(used[line.kind]) * Fraction(cost.prices[line.kind]) / 10**6 * prod(applied)
+        assert Fraction(line.amount) == Fraction(used[line.kind]) * Fraction(cost.prices[line.kind]) / 10**6 * prod(
+            applied
+        )
 
 
 @given(st.lists(st.tuples(counts, rates, factors), max_size=4))

@@ -137,7 +137,9 @@ def test_a_count_is_read_as_the_api_words_it():
     assert HOST.read_count(b'{"input_tokens":12}') == {"input_tokens": 12}
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b"7", b"null", b'"x"', b'{"tokens":1}', b'{"input_tokens":"many"}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[1]", b"7", b"null", b'"x"', b'{"tokens":1}', b'{"input_tokens":"many"}']
+)
 def test_a_count_that_is_none_is_garbled(body):
     with pytest.raises(Garbled):
         HOST.read_count(body)

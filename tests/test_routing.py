@@ -48,7 +48,9 @@ def test_a_name_has_all_its_deployments():
 
 
 def test_an_unknown_name_is_404_with_a_hint():
-    with pytest.raises(UnknownModel, match="'claude-opus' is not served here. Did you mean 'claude-opus-4-6'?") as unknown:
+    with pytest.raises(
+        UnknownModel, match="'claude-opus' is not served here. Did you mean 'claude-opus-4-6'?"
+    ) as unknown:
         routing(at("alpha", "claude-opus-4-6"), at("alpha", "zebra")).candidates(call_for("claude-opus"))
     assert (unknown.value.status, unknown.value.param) == (404, "model")
 

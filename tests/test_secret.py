@@ -28,10 +28,11 @@ def test_only_revealing_gives_the_text():
 
 
 def test_secrets_compare_by_their_text_and_to_nothing_else():
-    assert KEY == Secret("sk-very-secret")
-    assert hash(KEY) == hash(Secret("sk-very-secret"))
-    assert KEY != Secret("other")
-    assert KEY != "sk-very-secret"
+    same, other = Secret("sk-very-secret"), Secret("other")
+    assert same == KEY
+    assert hash(same) == hash(KEY)
+    assert other != KEY
+    assert KEY.__eq__("sk-very-secret") is False
 
 
 @pytest.mark.parametrize("write", [pickle.dumps, copy.copy, copy.deepcopy, json.dumps])
@@ -41,10 +42,8 @@ def test_a_secret_is_never_written_down(write):
 
 
 def test_a_traceback_shows_no_secret():
-    try:
-        raise RuntimeError(KEY)
-    except RuntimeError:
-        assert "secret" not in traceback.format_exc().split("RuntimeError")[-1]
+    shown = "".join(traceback.format_exception(RuntimeError("refused", KEY)))
+    assert "RuntimeError: ('refused', ***)" in shown
 
 
 @pytest.mark.parametrize(("text", "kept"), [("sk-1", "sk-1"), ("  sk-1\n", "sk-1")])

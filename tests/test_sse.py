@@ -1,5 +1,7 @@
 """Any split of a stream gives the same events, and what is written can be read again."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def pairs(events):
 
 def cut(stream, places):
     edges = [0, *sorted(place % (len(stream) + 1) for place in places), len(stream)]
-    return [stream[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [stream[start:end] for start, end in pairwise(edges)]
 
 
 words = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=12)

@@ -16,7 +16,9 @@ from gateway.testing import make_call, make_entry
 
 SURFACE = Messages("anthropic-version")
 BODY = {"model": "my-model", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
-DELTA = Event("content_block_delta", b'{ "odd" : "spacing" }', b'event: content_block_delta\ndata: { "odd" : "spacing" }\n\n')
+DELTA = Event(
+    "content_block_delta", b'{ "odd" : "spacing" }', b'event: content_block_delta\ndata: { "odd" : "spacing" }\n\n'
+)
 
 
 def read(body, **headers):
@@ -42,7 +44,9 @@ def test_nothing_is_reordered_or_rewritten(more):
     assert body is not asked
 
 
-@pytest.mark.parametrize(("value", "streams"), [(True, True), (False, False), (None, False), (1, False), ("true", False)])
+@pytest.mark.parametrize(
+    ("value", "streams"), [(True, True), (False, False), (None, False), (1, False), ("true", False)]
+)
 def test_only_true_asks_for_a_stream(value, streams):
     assert read({"stream": value}).stream is streams
 

@@ -26,7 +26,9 @@ def event(kind, **value):
 
 
 def start(usage, **message):
-    return event("message_start", message={"id": "msg_1", "model": "m-1", "usage": usage, "stop_reason": None, **message})
+    return event(
+        "message_start", message={"id": "msg_1", "model": "m-1", "usage": usage, "stop_reason": None, **message}
+    )
 
 
 def delta(usage, stop_reason="end_turn"):
@@ -121,7 +123,9 @@ def test_events_without_usage_are_not_even_parsed(name):
     assert usage.raw == FULL
 
 
-@pytest.mark.parametrize("value", [b"[]", b"null", b"7", b'"text"', b"{}", b'{"message":[]}', b'{"message":{"usage":5}}'])
+@pytest.mark.parametrize(
+    "value", [b"[]", b"null", b"7", b'"text"', b"{}", b'{"message":[]}', b'{"message":{"usage":5}}']
+)
 @pytest.mark.parametrize("name", ["message", "message_start", "message_delta", "message_stop"])
 def test_events_of_another_shape_are_survived(name, value):
     assert counts(stream(Event(name, value))) == [{}]
@@ -371,7 +375,13 @@ def test_a_host_that_said_nothing_has_not_started():
 
 
 sane = st.integers(0, MAX_TOKENS)
-numbers = st.none() | st.booleans() | st.integers(-(10**6), 2**62) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+numbers = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**6), 2**62)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
 usages = st.fixed_dictionaries(
     {},
     optional={
