@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -16,6 +15,8 @@ from gateway.call import Call, Deployment, Principal
 from gateway.capability import Capabilities
 from gateway.catalog import Catalog
 from gateway.config import Config
+from gateway.deployments import Deployments
+from gateway.document import meant
 from gateway.errors import ConfigError, DuplicatePlugin, UnpricedDeployment
 from gateway.hookspecs import Hold, hookimpl
 from gateway.ledger import Entry, Settlement
@@ -101,7 +102,8 @@ def assemble(config: Config, *, master_key: Secret | None = None, found: Sequenc
         refuse_unknown=config.refuse_unknown,
         drop=config.drop_params,
     )
-    deployments, warnings = configuration.deployments(config, providers)
+    models = Deployments(config, providers)
+    deployments = models.read()
     _check_deployments(config, providers, deployments)
     _check_prices(config, catalog, deployments)
     transport = Transport(ca=config.ca, proxy=config.proxy)
@@ -116,7 +118,7 @@ def assemble(config: Config, *, master_key: Secret | None = None, found: Sequenc
         pipeline=_pipeline(config, plugins, catalog, claims, deployments, providers, transport),
         surfaces=surfaces,
         transport=transport,
-        warnings=(*config.warnings, *warnings),
+        warnings=(*config.warnings, *models.warnings),
     )
 
 
@@ -254,8 +256,7 @@ def _check_sections(config: Config, found: Sequence[Found]) -> None:
     known = [*configuration.SECTIONS, "model_list", "plugins", *names]
     for section in config.sections:
         if section not in names:
-            near = get_close_matches(section, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(known)}."
+            hint = meant(section, known) or f" There are: {', '.join(known)}."
             raise config.document.error((section,), f"unknown section.{hint}")
 
 

@@ -72,6 +72,8 @@ def _config_of(argv: Sequence[str]) -> Config:
     """The configuration that a command line names, read early because it decides which commands there are."""
     path = os.environ.get(CONFIG_VARIABLE)
     for position, word in enumerate(argv):
+        if word == "--":
+            break  # what follows is another program's
         if word in ("--config", "-c") and position + 1 < len(argv):
             path = argv[position + 1]
         elif word.startswith("--config="):

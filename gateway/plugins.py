@@ -7,7 +7,6 @@ bills by its plugins, so here only listed ones are imported, and every doubt sto
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -15,6 +14,7 @@ import pluggy
 from marshmallow import Schema, ValidationError
 
 from gateway import hookspecs
+from gateway.document import first_message, meant
 from gateway.errors import ConfigError, DuplicatePlugin
 
 GROUP = "gateway"
@@ -79,7 +79,7 @@ def discover(allow: Sequence[str] = (EVERYTHING,)) -> list[Found]:
             )
     for name in allow:
         if name != EVERYTHING and name not in installed:
-            raise ConfigError(f"plugins: {name!r} is listed but not installed.{_meant(name, installed)}")
+            raise ConfigError(f"plugins: {name!r} is listed but not installed.{meant(name, installed)}")
     return [_found(point) for name, point in sorted(installed.items()) if EVERYTHING in allow or name in allow]
 
 
@@ -193,14 +193,8 @@ def describe(error: ValidationError, schema: type[Schema]) -> str:
     """A validation error as one sentence that names the key."""
     name, said = first_message(error)
     if said == ["Unknown field."]:
-        return f"{name}: unknown key.{_meant(str(name), schema().fields)}"
+        return f"{name}: unknown key.{meant(str(name), schema().fields)}"
     return f"{name}: {said[0] if isinstance(said, list) else said}"
-
-
-def first_message(error: ValidationError) -> tuple[str, Any]:
-    """The first key that marshmallow complains about, and what it says of it."""
-    said = error.messages if isinstance(error.messages, dict) else {"": error.messages}
-    return next(iter(said.items()))
 
 
 def _opt_in(implementation: pluggy.HookImpl) -> Callable[..., Any]:
@@ -215,8 +209,3 @@ def _opt_in(implementation: pluggy.HookImpl) -> Callable[..., Any]:
 
 def _distribution(point: EntryPoint) -> str:
     return re.sub(r"[-_.]+", "-", point.dist.name).lower() if point.dist else "?"
-
-
-def _meant(name: str, known: Mapping[str, Any]) -> str:
-    near = get_close_matches(name, list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""

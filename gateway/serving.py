@@ -122,7 +122,7 @@ def server_options(host: str, port: int, workers: int, threads: int) -> dict[str
         "threads": threads,
         "worker_connections": max(threads * 2, 1000),
         "preload_app": True,
-        "keepalive": 75,
+        "keepalive": 30,
         "timeout": 120,
         "graceful_timeout": 30,
         "control_socket_disable": True,

@@ -13,7 +13,9 @@ from marshmallow import Schema, fields, validate
 
 from gateway import config
 from gateway.catalog import BOOKS
-from gateway.config import deployments, dotted, load, parse
+from gateway.config import load, parse
+from gateway.deployments import Deployments
+from gateway.document import dotted
 from gateway.errors import ConfigError
 from gateway.provider import Provider
 from gateway.secret import Secret, SecretField
@@ -50,7 +52,8 @@ def read(text, environ=KEYS):
 
 
 def served(text, environ=KEYS):
-    made, warnings = deployments(read(text, environ), PROVIDERS)
+    models = Deployments(read(text, environ), PROVIDERS)
+    made, warnings = models.read(), list(models.warnings)
     return made, warnings
 
 
@@ -391,8 +394,8 @@ def test_a_mistake_around_a_model_is_named_too(text, says):
 
 
 def test_no_provider_at_all_is_said_plainly():
-    with pytest.raises(ConfigError, match=r"no provider 'anthropic' is installed, only: none is installed"):
-        deployments(read(SAMPLE), {})
+    with pytest.raises(ConfigError, match=r"no provider 'anthropic' is installed, only: none\."):
+        Deployments(read(SAMPLE), {}).read()
 
 
 def test_several_deployments_of_one_name_have_ids_of_their_own():
