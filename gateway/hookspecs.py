@@ -5,6 +5,9 @@ A plugin is a class; its methods carry ``@hookimpl`` and name only the arguments
 what plugins return is gathered, and what they write they own.
 """
 
+# mypy: disable-error-code="empty-body"
+# A specification is its signature and its text; it has no body.
+
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -51,7 +54,7 @@ Factors = Factor | str | Iterable[Factor | str]
 
 
 @hookspec
-def register_params() -> Iterable[Claim]:  # type: ignore[empty-body]  # a specification has no body
+def register_params() -> Iterable[Claim]:
     """When: at startup. Who: features, and surfaces for parameters of their own.
 
     Return the parameters, variants and beta tokens that the plugin owns. Two owners of one name stop startup.
@@ -59,7 +62,7 @@ def register_params() -> Iterable[Claim]:  # type: ignore[empty-body]  # a speci
 
 
 @hookspec
-def register_catalog() -> Rows:  # type: ignore[empty-body]
+def register_catalog() -> Rows:
     """When: at startup. Who: providers (models, meters, betas) and features (grants, factors).
 
     Return dated rows, usually ``catalog.rows(__package__)``. Rows that overlap stop startup.
@@ -67,7 +70,7 @@ def register_catalog() -> Rows:  # type: ignore[empty-body]
 
 
 @hookspec
-def register_provider() -> Provider:  # type: ignore[empty-body]
+def register_provider() -> Provider:
     """When: at startup. Who: providers.
 
     Return the object that speaks to one kind of host. Its ``name`` is unique; a second one stops startup.
@@ -75,7 +78,7 @@ def register_provider() -> Provider:  # type: ignore[empty-body]
 
 
 @hookspec
-def register_surface() -> Surface:  # type: ignore[empty-body]
+def register_surface() -> Surface:
     """When: at startup. Who: surfaces.
 
     Return the object that speaks to one kind of client. Its paths are unique; a second owner stops startup.
@@ -83,7 +86,7 @@ def register_surface() -> Surface:  # type: ignore[empty-body]
 
 
 @hookspec
-def register_views() -> "Blueprint":  # type: ignore[empty-body]
+def register_views() -> "Blueprint":
     """When: at startup. Who: infrastructure.
 
     Return a Flask blueprint for views of its own. They ask for the operator's key unless the view function says
@@ -92,7 +95,7 @@ def register_views() -> "Blueprint":  # type: ignore[empty-body]
 
 
 @hookspec
-def register_commands() -> Sequence[click.Command]:  # type: ignore[empty-body]
+def register_commands() -> Sequence[click.Command]:
     """When: the command line starts. Who: infrastructure.
 
     Return commands that appear beside the built-in ones. A name that is taken stops the command line.

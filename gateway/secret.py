@@ -36,7 +36,7 @@ class Secret:
 class SecretField(fields.Field[Secret]):
     """A marshmallow field that reads a string and keeps it as a ``Secret``."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Secret:  # noqa: ARG002
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Secret:  # noqa: ARG002 - marshmallow's signature
         if isinstance(value, Secret):
             return value
         if not isinstance(value, str) or not value.strip():

@@ -259,7 +259,7 @@ def check_provider(
         plugin_settings: the plugin's own section.
     """
     plugin = check_plugin(factory, "provider", plugin_settings)
-    provider: Provider = plugin.register_provider()  # type: ignore[attr-defined]
+    provider: Provider = plugin.register_provider()  # type: ignore[attr-defined]  # every provider plugin has it
     deployment = make_deployment(provider=provider.name, upstream=upstream, settings=provider.settings().load(settings))
     _check_encoding(provider, deployment, tuple(secrets))
     _check_catalog(plugin, provider, upstream)
@@ -418,7 +418,7 @@ def check_surface(
         settings: the plugin's own section.
     """
     plugin = check_plugin(factory, "surface", settings)
-    surface: Surface = plugin.register_surface()  # type: ignore[attr-defined]
+    surface: Surface = plugin.register_surface()  # type: ignore[attr-defined]  # every surface plugin has it
     asked = dict(body)
     reading = surface.read(asked, {})
     assert asked == body, "read changed the client's body"

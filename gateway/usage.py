@@ -83,7 +83,7 @@ class Usage:
         elif name in _READERS:
             value = event.json()
             if isinstance(value, dict):
-                _READERS[name](self, value)
+                getattr(self, _READERS[name])(value)
 
     @property
     def started(self) -> bool:
@@ -206,10 +206,10 @@ class Usage:
 
 
 _READERS = {
-    "message": Usage._see_message,  # noqa: SLF001 - the table belongs to the class
-    "message_start": Usage._see_start,  # noqa: SLF001
-    "message_delta": Usage._see_delta,  # noqa: SLF001
-    "message_stop": Usage._see_stop,  # noqa: SLF001
+    "message": "_see_message",
+    "message_start": "_see_start",
+    "message_delta": "_see_delta",
+    "message_stop": "_see_stop",
 }
 
 
