@@ -1,0 +1,15 @@
+"""Alembic's environment: it works on the connection that it is given, inside that connection's transaction."""
+
+from alembic import context
+
+from gateway_infra_ledger.migration import VERSION_TABLE
+from gateway_infra_ledger.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=VERSION_TABLE,
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()
