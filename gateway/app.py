@@ -93,7 +93,7 @@ def assemble(config: Config, *, master_key: Secret | None = None, found: Sequenc
     found = discover(config.plugins) if found is None else found
     _check_sections(config, found)
     builtins = {"master_key": MasterKey(master_key or config.master_key), "messages": MessagesSurface(dialect)}
-    plugins = Plugins(found, config.sections, builtins)
+    plugins = Plugins(found, config.sections, builtins, config.shared)
     providers = _by_name("provider", plugins.gather("register_provider"))
     catalog = Catalog(plugins.gather("register_catalog"), config.book)
     claims = Claims(

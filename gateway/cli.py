@@ -58,7 +58,7 @@ def plugin_commands(config: Config, taken: set[str]) -> dict[str, click.Command]
     Raises:
         ConfigError: a plugin cannot be loaded, or a name is taken.
     """
-    plugins = Plugins(discover(config.plugins), config.sections)
+    plugins = Plugins(discover(config.plugins), config.sections, shared=config.shared)
     found: dict[str, click.Command] = {}
     for plugin, commands in plugins.gather("register_commands").items():
         for command in commands:
@@ -168,7 +168,7 @@ def plugins(path: str | None) -> None:
 def prices(model: str | None, path: str | None, book: str | None) -> None:
     """Show base prices in US dollars per million tokens; MODEL filters by a part of the name."""
     config = _load(path, needed=False)
-    rows = Plugins(discover(config.plugins), config.sections).gather("register_catalog")
+    rows = Plugins(discover(config.plugins), config.sections, shared=config.shared).gather("register_catalog")
     catalog = Catalog(rows, book or config.book)
     click.echo(f"US dollars per million tokens, book {catalog.book}")
     matching = [

@@ -51,6 +51,7 @@ class Config:
         plugins: names of plugins that are let in; ``*`` lets all in.
         book: the price book.
         sections: the section of each plugin, unchecked.
+        shared: general settings that a plugin gets when it knows the key and its own section does not say.
         warnings: keys that have no effect here.
     """
 
@@ -68,6 +69,7 @@ class Config:
     plugins: tuple[str, ...] = (EVERYTHING,)
     book: str = BOOKS[0]
     sections: Mapping[str, Any] = field(default_factory=dict)
+    shared: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -79,6 +81,7 @@ class _General(Strict):
     max_request_size_mb = fields.Float(validate=validate.Range(min=0, min_inclusive=False))
     ca_bundle = fields.Str()
     proxy = fields.Str()
+    database_url = SecretField()
 
 
 class _LiteLLM(Strict):
@@ -108,6 +111,9 @@ class _Model(Strict):
     params = fields.Dict(keys=fields.Str())
     model_info = fields.Dict(keys=fields.Str())
 
+
+SHARED = ("database_url",)
+"""General settings that are the plugins'."""
 
 SECTIONS: Mapping[str, type[Strict]] = {
     "general_settings": _General,
@@ -163,6 +169,7 @@ class _Reader:
             plugins=self._plugins(),
             book=sections["pricing"].get("book", BOOKS[0]),
             sections=self._plugin_sections(),
+            shared={name: general[name] for name in SHARED if name in general},
             warnings=self._check.warnings(),
         )
 

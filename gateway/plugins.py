@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
 from typing import Any
 
 import pluggy
@@ -113,6 +114,7 @@ class Plugins:
         found: what ``discover`` let in.
         sections: the configuration's section of each plugin, by name.
         builtins: the core's own plugins, which come in through the same door.
+        shared: settings that go to every plugin that knows the key and whose own section does not say.
 
     Raises:
         ConfigError: a plugin's settings, hooks or kind are wrong.
@@ -123,6 +125,7 @@ class Plugins:
         found: Sequence[Found],
         sections: Mapping[str, Any],
         builtins: Mapping[str, object] | None = None,
+        shared: Mapping[str, Any] | None = None,
     ) -> None:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
@@ -130,7 +133,7 @@ class Plugins:
         for name, plugin in (builtins or {}).items():
             self._register(Found(name, "builtin", type(plugin), "gateway", ""), plugin)
         for one in found:
-            self._register(one, build(one, sections.get(one.name)))
+            self._register(one, build(one, sections.get(one.name), shared or {}))
         self._check_pending()
 
     @property
@@ -172,7 +175,7 @@ class Plugins:
             raise ConfigError(f"plugins: {error}") from None
 
 
-def build(found: Found, section: Any) -> object:
+def build(found: Found, section: Any, shared: Mapping[str, Any] = MappingProxyType({})) -> object:
     """Build a plugin with its own section, checked by its own schema.
 
     Raises:
@@ -184,7 +187,8 @@ def build(found: Found, section: Any) -> object:
             raise ConfigError(f"{found.name}: this plugin takes no settings.")
         return found.factory()
     try:
-        return found.factory(schema().load(section or {}))
+        known = {name: value for name, value in shared.items() if name in schema().fields}
+        return found.factory(schema().load({**known, **section} if isinstance(section, dict) else section or known))
     except ValidationError as error:
         raise ConfigError(f"{found.name}: {describe(error, schema)}") from None
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from gateway import ClaimConflict, ConfigError, FactorRow, GrantRow, Param, Reading, Surface, hookimpl
+from marshmallow import Schema
+
+from gateway import ClaimConflict, ConfigError, FactorRow, GrantRow, Param, Reading, SecretField, Surface, hookimpl
 from gateway.app import create_app
 from gateway.config import parse
 from gateway.errors import CatalogConflict, DuplicatePlugin, UnpricedDeployment
@@ -100,3 +102,24 @@ def test_two_apps_live_in_one_process():
     two = start(yaml="general_settings: {master_key: sk-two-of-two}")
     assert one.test_client().get("/v1/models", headers={"x-api-key": "sk-one-of-two"}).status_code == 200
     assert two.test_client().get("/v1/models", headers={"x-api-key": "sk-one-of-two"}).status_code == 401
+
+
+def test_a_shared_setting_reaches_the_plugins_that_know_it():
+    told = {}
+
+    class Keeper:
+        class settings(Schema):  # noqa: N801 - the name that the core looks for
+            database_url = SecretField(load_default=None)
+
+        def __init__(self, settings):
+            told.update(settings)
+
+        @hookimpl
+        def record_entry(self):
+            """Keeps nothing."""
+
+    keeper = found(Keeper, "keeper", "infra")
+    start(HOST, keeper, yaml="general_settings: {database_url: 'sqlite:///a'}")
+    assert told["database_url"].reveal() == "sqlite:///a"
+    start(HOST, keeper, yaml="general_settings: {database_url: 'sqlite:///a'}\nkeeper: {database_url: 'sqlite:///b'}")
+    assert told["database_url"].reveal() == "sqlite:///b"

@@ -1,9 +1,11 @@
 """From a call and its candidates to one answer: preparation, sending, faults, timing."""
 
+import socket
+
 import pytest
 import responses
 
-from gateway import GrantRow, Param, hookimpl, strictjson
+from gateway import GrantRow, Outbound, Param, Unreachable, hookimpl, strictjson
 from gateway.app import assemble
 from gateway.config import parse
 from gateway.testing import FakeDoor, TestHost, found, make_call, sample_message
@@ -59,8 +61,10 @@ def test_a_refusal_keeps_its_status_and_costs_nothing(status):
 @responses.activate
 def test_the_credential_that_a_host_refuses_is_ours():
     responses.post(URL, b'{"error": {"message": "invalid x-api-key"}}', status=401)
-    door = ask()
+    seen = []
+    door = ask(seen=seen)
     assert (door.status, b"operator has to check" in door.received) == (502, True)
+    assert [(one.outcome, one.cost) for one in seen] == [("refused", 0)]
 
 
 @responses.activate
@@ -74,12 +78,35 @@ def test_an_answer_that_is_no_message_is_garbled(body):
     assert seen[0].cost > 0
 
 
+@responses.activate
+def test_an_answer_that_breaks_while_it_is_read_is_settled(monkeypatch):
+    def broken(self, answer, *, stream):
+        raise Unreachable("The connection to the host failed or broke.")
+
+    seen = []
+    monkeypatch.setattr(TestHost, "events", broken)
+    responses.post(URL, b"{}")
+    assert ask(seen=seen).status == 502
+    assert [(one.outcome, one.estimated, one.cost > 0) for one in seen] == [("failed", True, True)]
+
+
+def test_a_host_that_takes_the_request_and_says_nothing_leaves_an_unknown(monkeypatch, host):
+    def encode(self, call):
+        return Outbound("POST", host.url, {}, strictjson.dumps(call.body))
+
+    seen = []
+    monkeypatch.setattr(TestHost, "encode", encode)
+    host.does(lambda connection: connection.shutdown(socket.SHUT_RDWR))
+    assert ask(seen=seen).status == 502
+    assert [(one.outcome, one.estimated, one.cost > 0) for one in seen] == [("unknown", True, True)]
+
+
 def test_a_host_that_is_not_there_is_unreachable():
     seen = []
     door = ask(seen=seen)
     assert (door.status, door.answer_headers["gateway-error"]) == (502, "upstream_unreachable")
     assert b"127.0.0.1" not in door.received
-    assert seen[0].outcome == "failed"
+    assert (seen[0].outcome, seen[0].cost, seen[0].estimated) == ("failed", 0, False)
 
 
 @responses.activate

@@ -280,7 +280,7 @@ def test_keys_that_people_bring_along_give_one_warning():
             litellm_params: {model: anthropic/x, rpm: 5, timeout: 9}
             model_info: {mode: chat}
         litellm_settings: {callbacks: [x], set_verbose: true}
-        general_settings: {database_url: "postgres://x"}
+        general_settings: {alerting: [slack]}
         router_settings: {routing_strategy: simple-shuffle}
         environment_variables: {A: b}
         """
@@ -289,7 +289,7 @@ def test_keys_that_people_bring_along_give_one_warning():
     for key in (
         "litellm_settings.callbacks",
         "litellm_settings.set_verbose",
-        "general_settings.database_url",
+        "general_settings.alerting",
         "router_settings.routing_strategy",
         "model_list[0].model_info.mode",
         "environment_variables",
