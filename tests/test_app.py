@@ -1,7 +1,6 @@
 """Startup: what fits together serves, and what does not stops, with both parties named."""
 
 import pytest
-
 from marshmallow import Schema
 
 from gateway import ClaimConflict, ConfigError, FactorRow, GrantRow, Param, Reading, SecretField, Surface, hookimpl

@@ -48,6 +48,8 @@ def test_what_is_no_amount_overflows_loudly(amount):
         to_units(Decimal(amount))
 
 
-@pytest.mark.parametrize(("amount", "text"), [("5.00", "5"), ("1E+2", "100"), ("37.50", "37.5"), ("0", "0"), ("1E-12", "0.000000000001")])
+@pytest.mark.parametrize(
+    ("amount", "text"), [("5.00", "5"), ("1E+2", "100"), ("37.50", "37.5"), ("0", "0"), ("1E-12", "0.000000000001")]
+)
 def test_a_price_is_plain(amount, text):
     assert plain(Decimal(amount)) == text

@@ -27,9 +27,17 @@ def run(plugin):
 
 @pytest.fixture
 def filled(plugin, entry):
-    passes = (Pass("message", "", {"input": 1234, "cache_write_5m": 10, "cache_write_1h": 5, "cache_read": 10_000, "output": 77}),)
+    passes = (
+        Pass(
+            "message",
+            "",
+            {"input": 1234, "cache_write_5m": 10, "cache_write_1h": 5, "cache_read": 10_000, "output": 77},
+        ),
+    )
     first = entry(call_id="req_one", at=NOON, model="m1", passes=passes)
-    second = entry(call_id="req_two", at=NOON + timedelta(days=1), model="=m2", alias="", team="", passes=passes, estimated=True)
+    second = entry(
+        call_id="req_two", at=NOON + timedelta(days=1), model="=m2", alias="", team="", passes=passes, estimated=True
+    )
     failed = replace(second, attempt=2, outcome="failed", bill=None, unpriced=("rates of m2", "geo=xx"))
     for each in (first, second, failed):
         plugin.record_entry(each)

@@ -109,7 +109,17 @@ def test_gunicorn_forks_it_and_ends_it_and_nothing_is_lost(tmp_path, url, ending
 def gunicorn(folder, url):
     """Two workers, forked from an application that is loaded, and has been used, before."""
     options = ["--preload", "--workers", "2", "--threads", "8", "--worker-class", "gthread", "--no-control-socket"]
-    command = [sys.executable, "-W", "error", "-m", "gunicorn", *options, "--bind", f"unix:{folder}/socket", "application:app"]
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-m",
+        "gunicorn",
+        *options,
+        "--bind",
+        f"unix:{folder}/socket",
+        "application:app",
+    ]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=folder, env={"LEDGER": url}, stdout=log, stderr=log)
     deadline = time.monotonic() + 30

@@ -69,7 +69,10 @@ def test_a_line_can_be_recomputed_from_what_is_stored(bill):
 
 
 def test_tokens_of_all_passes_are_summed(entry):
-    passes = (Pass("message", "", {"input": 1, "output": 2}), Pass("advisor", "claude-b", {"input": 10, "cache_write_1h": 5}))
+    passes = (
+        Pass("message", "", {"input": 1, "output": 2}),
+        Pass("advisor", "claude-b", {"input": 10, "cache_write_1h": 5}),
+    )
     row = Record.of(entry(passes=passes)).entry
     assert (row["input_tokens"], row["output_tokens"], row["cache_write_1h_tokens"]) == (11, 2, 5)
     assert (row["cache_write_5m_tokens"], row["cache_read_tokens"]) == (0, 0)
@@ -134,7 +137,11 @@ def test_a_call_sums_its_attempts_and_says_which_line_is_whose(entry, bill):
     told = call_dict("req_1", [Record.of(first), Record.of(second)])
     assert (told["call_id"], told["cost_usd"], told["estimated"]) == ("req_1", "0.750001", True)
     assert told["unpriced"] == ["geo=xx"]
-    assert [(line["attempt"], line["amount_usd"]) for line in told["lines"]] == [(1, "0.000001"), (2, "0.250000"), (2, "0.500000")]
+    assert [(line["attempt"], line["amount_usd"]) for line in told["lines"]] == [
+        (1, "0.000001"),
+        (2, "0.250000"),
+        (2, "0.500000"),
+    ]
     assert [attempt["attempt"] for attempt in told["attempts"]] == [1, 2]
 
 

@@ -18,11 +18,50 @@ def report(database):
 def filled(store, entry, bill):
     """Five entries on three days."""
     facts = [
-        {"at": NOON, "key_id": "key-a", "alias": "alice", "team": "blue", "model": "m1", "deployment": "d1", "bill": bill("1")},
-        {"at": NOON, "key_id": "key-b", "alias": "bob", "team": "blue", "model": "m1", "deployment": "d2", "bill": bill("2")},
-        {"at": NOON + timedelta(hours=11, minutes=59), "key_id": "key-a", "model": "m2", "deployment": "d1", "bill": bill("4"), "estimated": True},
-        {"at": NOON + timedelta(hours=12), "key_id": "key-a", "model": "m2", "deployment": "d1", "bill": bill("8"), "team": "red"},
-        {"at": NOON + timedelta(days=2), "key_id": "key-b", "alias": "bob", "model": "m2", "deployment": "d2", "bill": None, "unpriced": ("rates of m2",), "team": "red"},
+        {
+            "at": NOON,
+            "key_id": "key-a",
+            "alias": "alice",
+            "team": "blue",
+            "model": "m1",
+            "deployment": "d1",
+            "bill": bill("1"),
+        },
+        {
+            "at": NOON,
+            "key_id": "key-b",
+            "alias": "bob",
+            "team": "blue",
+            "model": "m1",
+            "deployment": "d2",
+            "bill": bill("2"),
+        },
+        {
+            "at": NOON + timedelta(hours=11, minutes=59),
+            "key_id": "key-a",
+            "model": "m2",
+            "deployment": "d1",
+            "bill": bill("4"),
+            "estimated": True,
+        },
+        {
+            "at": NOON + timedelta(hours=12),
+            "key_id": "key-a",
+            "model": "m2",
+            "deployment": "d1",
+            "bill": bill("8"),
+            "team": "red",
+        },
+        {
+            "at": NOON + timedelta(days=2),
+            "key_id": "key-b",
+            "alias": "bob",
+            "model": "m2",
+            "deployment": "d2",
+            "bill": None,
+            "unpriced": ("rates of m2",),
+            "team": "red",
+        },
     ]
     store.add([entry(call_id=f"req_{number}", **one) for number, one in enumerate(facts)])
 
@@ -61,7 +100,9 @@ def test_selections(report, filled, selection, found):
     assert ids(report.entries(selection)) == found
 
 
-@pytest.mark.parametrize("moment", [datetime(2026, 2, 6, 5, tzinfo=UTC).astimezone(), datetime(2026, 2, 6, 5, tzinfo=UTC)])
+@pytest.mark.parametrize(
+    "moment", [datetime(2026, 2, 6, 5, tzinfo=UTC).astimezone(), datetime(2026, 2, 6, 5, tzinfo=UTC)]
+)
 def test_a_moment_is_compared_in_utc(report, filled, moment):
     assert ids(report.entries(Selection(since=moment))) == ["4"]
 

@@ -24,7 +24,7 @@ def test_cells_of_every_kind():
     out = io.StringIO()
     row = {"a": None, "b": True, "c": False, "d": 7, "e": ["x", "y"], "f": ["=x"], "g": 'quo"te, comma'}
     print_csv(list(row), [row], out)
-    assert out.getvalue() == "a,b,c,d,e,f,g\n,true,false,7,x; y,'=x,\"quo\"\"te, comma\"\n"
+    assert out.getvalue() == 'a,b,c,d,e,f,g\n,true,false,7,x; y,\'=x,"quo""te, comma"\n'
 
 
 @pytest.mark.parametrize("rows", [[], [{"a": 1}], [{"a": 1}, {"a": "é"}]])
@@ -35,7 +35,9 @@ def test_json_is_whole_however_many_rows_there_are(rows):
 
 
 def test_a_table_shows_texts_as_they_are_and_moves_no_cursor(capsys):
-    print_table([Column("name"), Column("number", right=True, whole=True)], [["[red]x[/red]\x1b[2J", "7"]], ["all", "8"])
+    print_table(
+        [Column("name"), Column("number", right=True, whole=True)], [["[red]x[/red]\x1b[2J", "7"]], ["all", "8"]
+    )
     shown = capsys.readouterr().out
     assert "[red]x[/red]\ufffd[2J" in shown
     assert "\x1b" not in shown

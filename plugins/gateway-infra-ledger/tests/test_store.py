@@ -92,6 +92,8 @@ def test_an_id_that_cannot_be_is_not_asked_for(store, call_id):
 
 
 def test_hostile_texts_are_kept_as_well_as_they_can_be(store, entry):
-    one = entry(model="a\0b" + "c" * 10_000, error="\ud800", unread=("\0",), served_model="'; DROP TABLE ledger_entries; --")
+    one = entry(
+        model="a\0b" + "c" * 10_000, error="\ud800", unread=("\0",), served_model="'; DROP TABLE ledger_entries; --"
+    )
     store.add([one])
     assert store.call(one.call_id)[0].as_dict() == Record.of(one).as_dict()

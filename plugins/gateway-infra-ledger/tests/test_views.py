@@ -58,7 +58,11 @@ def test_the_bill_of_a_call_with_two_attempts(get, ledger, entry, bill):
     ledger.record_entry(second)
     assert ledger.flush(10)
     answer = get(first.call_id)
-    assert (answer.status_code, answer.mimetype, answer.headers["cache-control"]) == (200, "application/json", "no-store")
+    assert (answer.status_code, answer.mimetype, answer.headers["cache-control"]) == (
+        200,
+        "application/json",
+        "no-store",
+    )
     told = answer.get_json()
     assert list(told) == ["call_id", "cost_usd", "estimated", "unpriced", "lines", "attempts"]
     assert told["call_id"] == first.call_id

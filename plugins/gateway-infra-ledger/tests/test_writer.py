@@ -36,7 +36,9 @@ for entry in made:
 def counts(url):
     database = Database(Address.parse(url))
     with database.reading() as connection:
-        found = tuple(connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (entries, lines))
+        found = tuple(
+            connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (entries, lines)
+        )
     database.close()
     return found
 

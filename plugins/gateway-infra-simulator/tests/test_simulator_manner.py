@@ -212,7 +212,7 @@ def test_leaving_the_block_ends_every_wait():
             body = b'{"model": "claude-opus-4-6", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}'
             headers = {"x-api-key": "sim-key", "anthropic-version": "2023-06-01"}
             try:
-                urlopen(Request(f"{sim.url}/v1/messages", body, headers), timeout=30).close()  # noqa: S310
+                urlopen(Request(f"{sim.url}/v1/messages", body, headers), timeout=30).close()
             except OSError:
                 ended.set()
 
