@@ -28,7 +28,8 @@ from gateway.errors import (
     UpstreamTimeout,
     clean,
 )
-from gateway.hookspecs import Hold, hookimpl
+from gateway.hold import Hold
+from gateway.hookspecs import hookimpl
 from gateway.ledger import Entry, Timings
 from gateway.params import Beta, Param, Variant
 from gateway.pricing import Bill, Factor, Line, dollars

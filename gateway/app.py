@@ -18,7 +18,8 @@ from gateway.config import Config
 from gateway.deployments import Deployments
 from gateway.document import meant
 from gateway.errors import ConfigError, DuplicatePlugin, UnpricedDeployment
-from gateway.hookspecs import Hold, hookimpl
+from gateway.hold import Hold, release
+from gateway.hookspecs import hookimpl
 from gateway.ledger import Entry, Settlement
 from gateway.params import Claims, Dialect
 from gateway.pipeline import Admit, Pipeline
@@ -215,8 +216,7 @@ def _admit(plugins: Plugins, settlement: Settlement) -> Admit:
                 hold = ask(call=call, estimate=estimate)
                 holds += [] if hold is None else [hold]
         except BaseException:
-            for hold in holds:
-                hold.release()
+            release(holds)
             raise
         return holds
 
@@ -275,7 +275,7 @@ def _check_prices(config: Config, catalog: Catalog, deployments: Sequence[Deploy
     for entry, deployment in zip(config.models, deployments, strict=True):
         priced = deployment.rates or catalog.model(deployment.provider, deployment.priced_as)
         if deployment.named and not priced:
-            where = ("model_list", entry.index, "litellm_params", "model")
+            where = (*entry.path, "model")
             raise UnpricedDeployment(
                 config.document.error(
                     where,

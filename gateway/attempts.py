@@ -6,6 +6,7 @@ prepare -> check -> encode -> sign -> send -> decode -> relay. A failed attempt 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from gateway.call import Call, Deployment
@@ -16,6 +17,7 @@ from gateway.errors import (
     UpstreamError,
     UpstreamRefused,
 )
+from gateway.hold import Hold, spared
 from gateway.ledger import Entry, Outcome, Report, Settlement, Timings
 from gateway.provider import Fault, Outbound, Provider
 from gateway.relay import Filter, Relay
@@ -72,8 +74,8 @@ class Attempts:
         self._settlement = settlement
         self._timeouts = timeouts
 
-    def run(self, call: Call, candidates: Sequence[Deployment], reply: Reply) -> Entry:
-        """Answer the call by the first candidate that can take it.
+    def run(self, call: Call, candidates: Sequence[Deployment], reply: Reply, holds: Sequence[Hold] = ()) -> Entry:
+        """Answer the call by the first candidate that can take it; every entry settles the holds.
 
         Raises:
             Refusal: no candidate can.
@@ -81,8 +83,16 @@ class Attempts:
             ClientLeft: nobody is there any more; the attempt is settled.
         """
         prepared = self.prepare(call, candidates)
-        attempt = _Attempt(self._transport, self._settlement, Watch(self._timeouts, reply), prepared, reply, number=1)
+        settle = partial(self._settle, holds)
+        attempt = _Attempt(self._transport, settle, Watch(self._timeouts, reply), prepared, reply, number=1)
         return attempt.run(self._filters(prepared.call))
+
+    def _settle(self, holds: Sequence[Hold], report: Report, usage: Usage) -> Entry:
+        entry = self._settlement.settle(report, usage)
+        for hold in holds:
+            with spared(f"a hold could not be settled for call {entry.call_id}"):
+                hold.settle(entry)
+        return entry
 
     def count(self, call: Call, candidates: Sequence[Deployment], reply: Reply) -> dict[str, Any]:
         """Count the prompt's tokens at the host; costs nothing and leaves no entry."""
@@ -121,7 +131,7 @@ class _Attempt:
     def __init__(
         self,
         transport: Transport,
-        settlement: Settlement,
+        settle: Callable[[Report, Usage], Entry],
         watch: Watch,
         prepared: Prepared,
         reply: Reply,
@@ -129,7 +139,7 @@ class _Attempt:
         number: int,
     ) -> None:
         self._transport = transport
-        self._settlement = settlement
+        self._settle_report = settle
         self._watch = watch
         self._call = prepared.call
         self._provider = prepared.provider
@@ -198,7 +208,7 @@ class _Attempt:
             stated=self._provider.served(self._call),
             error=error,
         )
-        return self._settlement.settle(report, usage)
+        return self._settle_report(report, usage)
 
     def _timings(self) -> Timings:
         total = time.monotonic() - self._began
@@ -211,10 +221,12 @@ def as_error(provider: Provider, answer: Answer) -> UpstreamError:
     """A host's error answer as an error of ours."""
     fault: Fault = provider.fault(answer.status, answer.headers, answer.read_fault())
     if fault.ours:
-        return UpstreamRefused(
+        refused = UpstreamRefused(
             f"The host {provider.name} did not accept this gateway's credential (status {answer.status}); "
             "its operator has to check the deployment's key."
         )
+        refused.should_retry = False
+        return refused
     error = UpstreamRefused(
         fault.message,
         status=fault.status,

@@ -1,6 +1,5 @@
 """What a request needs against what a deployment has: the betas to send, or the reason why not."""
 
-import re
 from collections.abc import Iterable
 
 from gateway.call import Call, Deployment, Need
@@ -34,7 +33,7 @@ class Capabilities:
             raise self.refusal(missing[0], call.model, [call.host])
         for need in call.needs:
             grant = self._catalog.grant(need.capability, *_place(call.host))
-            add_betas(call.betas, grant.betas if grant else ())
+            call.add_betas(grant.betas if grant else ())
         self._translate_betas(call, provider)
 
     def max_output(self, deployment: Deployment) -> int:
@@ -69,17 +68,6 @@ class Capabilities:
             else:
                 sent.append(row.to if row and action == "rename" else token)
         call.betas = list(dict.fromkeys(sent))
-
-
-def add_betas(betas: list[str], tokens: Iterable[str]) -> None:
-    """Add tokens that are not there yet; a client's own token of the same family wins over a newer or older one."""
-    families = {_family(token) for token in betas}
-    betas.extend(token for token in dict.fromkeys(tokens) if _family(token) not in families)
-
-
-def _family(token: str) -> str:
-    """The token without the day that ends it."""
-    return re.sub(r"-\d{4}-\d{2}-\d{2}$", "", token)
 
 
 def _place(deployment: Deployment) -> tuple[str, str]:

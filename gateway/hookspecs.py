@@ -9,13 +9,14 @@ what plugins return is gathered, and what they write they own.
 # A specification is its signature and its text; it has no body.
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 import pluggy
 
 from gateway.call import Call, Principal
 from gateway.catalog import Rows
+from gateway.hold import Hold
 from gateway.ledger import Entry
 from gateway.params import Claim
 from gateway.pricing import Bill, Factor
@@ -29,22 +30,6 @@ if TYPE_CHECKING:  # the core stays importable where only the command line or th
 
 hookspec = pluggy.HookspecMarker("gateway")
 hookimpl = pluggy.HookimplMarker("gateway")
-
-
-class Hold(Protocol):
-    """What an admission leaves behind until the call is settled.
-
-    Attributes:
-        headers: response headers that tell the client its limits.
-    """
-
-    headers: Mapping[str, str]
-
-    def settle(self, entry: Entry) -> None:
-        """Replace what was held by what the attempt cost; called for every entry of the call."""
-
-    def release(self) -> None:
-        """Give back what is still held; called once, at the end, whatever happened."""
 
 
 Factors = Factor | str | Iterable[Factor | str]

@@ -98,7 +98,7 @@ class DialectField:
 
     Attributes:
         package: the distribution that alone may serve it; empty for the core's own.
-        beta: a token that has to travel with it.
+        beta: tokens of which one has to travel with it; the first, unless the client sends another.
         fact: where the host's usage is silent about it, the request's value counts.
         counting: it belongs to a token-counting request too.
         surface: the surface whose own parameter it is; empty for the canonical body.
@@ -109,7 +109,7 @@ class DialectField:
     required: bool = False
     min: float | None = None
     package: str = ""
-    beta: str = ""
+    beta: tuple[str, ...] = ()
     fact: bool = False
     counting: bool = True
     surface: str = ""
@@ -144,7 +144,8 @@ class Dialect:
         known = set(DialectField.__dataclass_fields__)
         return cls(
             fields=tuple(
-                DialectField(**{key: value for key, value in row.items() if key in known}) for row in rows["field"]
+                DialectField(**{key: _field_value(key, row[key]) for key in row if key in known})
+                for row in rows["field"]
             ),
             variants={(row["union"], row["tag"]): row for row in rows.get("variant", ())},
             tokens={row["token"]: row["package"] for row in rows.get("beta", ())},
@@ -166,6 +167,7 @@ class Verdict:
 
     needs: list[Need] = field(default_factory=list)
     betas: list[str] = field(default_factory=list)
+    required: list[tuple[str, ...]] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     dropped_betas: list[str] = field(default_factory=list)
@@ -282,7 +284,7 @@ class Claims:
                 return
             row.check(value)
             if row.beta:
-                verdict.betas.append(row.beta)
+                verdict.required.append(row.beta)
             if isinstance(claim, Param):
                 _validate(claim, value)
                 _note_need(claim.needs, claim.path, value, verdict)
@@ -309,7 +311,7 @@ class Claims:
             self._refuse_unless_dropping(path, marked["package"], f"{path}: {tag!r} is")
             return True
         elif "beta" in marked:
-            verdict.betas.append(marked["beta"])
+            verdict.required.append(_tokens(marked["beta"]))
         return False
 
     def _refuse_unless_dropping(self, path: str, package: str, what: str) -> None:
@@ -338,6 +340,14 @@ def _owners(dialect: Dialect, claims: Mapping[str, Iterable[Claim]]) -> dict[str
             if claim.name in core:
                 raise ClaimConflict(f"{claim.name} is claimed by {plugin}, but it belongs to the core dialect.")
     return owners
+
+
+def _field_value(key: str, value: Any) -> Any:
+    return _tokens(value) if key == "beta" else value
+
+
+def _tokens(value: str | list[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _same(claim: Param, row: DialectField) -> bool:

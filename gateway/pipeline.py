@@ -10,9 +10,8 @@ from gateway import strictjson
 from gateway.attempts import Attempts
 from gateway.auth import read_credential, unauthenticated
 from gateway.call import Call, Deployment, Principal, new_id
-from gateway.capability import add_betas
 from gateway.errors import ClientLeft, GatewayError
-from gateway.hookspecs import Hold
+from gateway.hold import Hold, release
 from gateway.params import Claims
 from gateway.reply import Door, Reply
 from gateway.routing import Routing
@@ -72,12 +71,9 @@ class Pipeline:
         try:
             for hold in holds:
                 reply.headers.update(hold.headers)
-            entry = self.attempts.run(call, candidates, reply)
-            for hold in holds:
-                hold.settle(entry)
+            self.attempts.run(call, candidates, reply, holds)
         finally:
-            for hold in holds:
-                hold.release()
+            release(holds)
 
     def principal(self, headers: Mapping[str, str]) -> Principal:
         """Who asks.
@@ -105,13 +101,12 @@ class Pipeline:
         verdict = self.claims.check(surface.name, asked, reading.body, optional)
         self.claims.leave_out(reading.unsupported, verdict)
         dialect = self.claims.dialect
-        needed, verdict.betas = verdict.betas, []
         tokens = [*reading.betas, *_tokens(headers.get(dialect.betas_header, ""))]
         if self.forward_betas:
             self.claims.read_betas(tokens, verdict)
         else:
             verdict.dropped_betas += tokens
-        add_betas(verdict.betas, needed)
+        verdict.betas += [choice[0] for choice in dict.fromkeys(verdict.required) if not {*choice} & {*verdict.betas}]
         return Call(
             id=call_id,
             at=datetime.now(UTC),
@@ -120,7 +115,7 @@ class Pipeline:
             model=reading.model,
             asked=asked,
             body=reading.body,
-            stream=reading.stream,
+            stream=reading.stream and action == "create",
             betas=verdict.betas,
             version=reading.version or dialect.default_version,
             headers={name: headers[name] for name in self.forwarded_headers if name in headers},

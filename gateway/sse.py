@@ -80,11 +80,18 @@ def bursts(chunks: Iterable[bytes]) -> Iterator[list[Event]]:
     Raises:
         Garbled: a frame larger than ``MAX_FRAME``.
     """
-    rest = b""
+    held: list[bytes] = []  # a large frame in small chunks is put together once, not once per chunk
+    size = 0
     for chunk in _whole_line_ends(_without_mark(chunks)):
-        *frames, rest = _frames(rest + chunk)
-        if len(rest) > MAX_FRAME:
+        seam = held[-1][-3:] + chunk if held else chunk
+        held.append(chunk)
+        size += len(chunk)
+        if size > MAX_FRAME:
             raise Garbled(f"The host sent a frame of more than {MAX_FRAME} bytes.")
+        if b"\n\n" not in seam and b"\r" not in seam:
+            continue
+        *frames, rest = _frames(b"".join(held))
+        held, size = [rest], len(rest)
         events = [event for event in map(_event, frames) if event is not None]
         if events:
             yield events

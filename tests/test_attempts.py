@@ -169,3 +169,52 @@ def test_what_breaks_inside_is_told_without_its_reason(monkeypatch, caplog):
     door = ask()
     assert (door.status, b"the reason" in door.received) == (500, False)
     assert door.answer_headers["gateway-call-id"] in caplog.text
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    ("sent", "travels"),
+    [
+        ("", "mcp-client-2025-11-20"),
+        ("mcp-client-2025-04-04", "mcp-client-2025-04-04"),
+        ("other-1", "other-1,mcp-client-2025-11-20"),
+        ("mcp-client-2025-11-20,mcp-client-2025-11-20", "mcp-client-2025-11-20"),
+    ],
+)
+def test_a_fields_beta_is_added_unless_the_client_sends_one_of_its_kind(sent, travels):
+    responses.post(URL, strictjson.dumps(sample_message()))
+    config = parse(WILD + "general_settings: {forward_client_headers_to_llm_api: true}", "c.yaml", {})
+    parts = assemble(config, found=[found(HostPlugin, "test", "provider")])
+    surface = next(one for one in parts.surfaces if one.name == "messages")
+    body = strictjson.dumps({**make_call().body, "mcp_servers": []})
+    parts.pipeline.serve(surface, "create", FakeDoor(body, {"anthropic-beta": sent}))
+    assert responses.calls[0].request.headers["anthropic-beta"] == travels
+
+
+@responses.activate
+def test_every_attempt_settles_the_holds_and_a_broken_hold_hurts_nobody(caplog):
+    log = []
+
+    class Hold:
+        headers = {}
+
+        def settle(self, entry):
+            log.append(entry.outcome)
+            raise RuntimeError("the books are closed")
+
+        def release(self):
+            log.append("released")
+            raise RuntimeError("and stay so")
+
+    class Limits:
+        @hookimpl
+        def admit_call(self):
+            return Hold()
+
+    limits = found(Limits, "limits", "infra")
+    responses.post(URL, strictjson.dumps(sample_message()))
+    assert ask(plugins=[limits]).status == 200
+    responses.replace("POST", URL, b"{}", status=529)
+    assert ask(plugins=[limits]).status == 529
+    assert log == ["complete", "released", "refused", "released"]
+    assert caplog.text.count("a hold could not be settled") == 2

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from gateway.call import Need
-from gateway.capability import Capabilities, add_betas
+from gateway.capability import Capabilities
 from gateway.catalog import BetaRow, Catalog, GrantRow, ModelRow
 from gateway.errors import UnsupportedCapability
 from gateway.testing import TestHost, make_call, make_deployment
@@ -39,11 +39,6 @@ def checked(betas=(), needs=(), passes=True, dropped=()):
 
 def test_a_need_brings_its_betas():
     assert checked(needs=[SUMMARY, Need("free", "x")]).betas == ["summary-2026-01-12"]
-
-
-def test_a_clients_own_token_of_a_family_is_left_alone():
-    assert checked(["summary-2026-09-09"], [SUMMARY]).betas == ["summary-2026-09-09"]
-    assert checked(["summary-2026-01-12"], [SUMMARY]).betas == ["summary-2026-01-12"]
 
 
 def test_a_missing_capability_is_refused_with_its_parameter():
@@ -85,9 +80,3 @@ def test_the_catalog_knows_how_much_a_model_writes():
     assert CAPABILITIES.max_output(make_deployment(upstream="m")) == 1234
     assert CAPABILITIES.max_output(make_deployment(upstream="alias", base_model="m")) == 1234
     assert CAPABILITIES.max_output(make_deployment(upstream="unknown")) == 0
-
-
-def test_added_tokens_of_one_family_all_travel():
-    betas = ["mine-2026-01-01"]
-    add_betas(betas, ["tool-2025-01-24", "tool-2025-11-24", "tool-2025-01-24", "mine-2027-01-01"])
-    assert betas == ["mine-2026-01-01", "tool-2025-01-24", "tool-2025-11-24"]

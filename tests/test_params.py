@@ -310,7 +310,11 @@ def test_fields_bring_the_betas_that_travel_with_them():
             "tools": [{"type": "computer_20251124"}, {"type": "mcp_toolset"}, {"type": "web_search_20260318"}],
         },
     )
-    assert sorted(set(verdict.betas)) == ["computer-use-2025-11-24", "mcp-client-2025-11-20", "skills-2025-10-02"]
+    assert sorted({choice[0] for choice in verdict.required}) == [
+        "computer-use-2025-11-24",
+        "mcp-client-2025-11-20",
+        "skills-2025-10-02",
+    ]
 
 
 def test_a_beta_of_a_missing_package_is_dropped_by_name():

@@ -15,7 +15,7 @@ LAYERS = [
     {"pricing"},
     {"catalog", "provider"},
     {"surface", "ledger", "transport", "capability"},
-    {"reply"},
+    {"reply", "hold"},
     {"relay", "routing"},
     {"hookspecs"},
     {"plugins", "auth", "attempts"},
