@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 LOCK_WAIT = 1.0
 """Seconds that SQLite waits for another process's transaction; the writer comes back after that."""
 
-FIRST_WAIT = 5.0
+FIRST_WAIT = 15.0
 """Seconds for a new file to become what it should be, while other processes want the same."""
 
 CONNECT_WAIT = 3
@@ -157,16 +157,21 @@ class Database:
             with engine.connect() as connection:
                 current = is_current(connection)
             if not current:
-                with _transaction(engine) as connection:
-                    migrate(connection)
+                self._migrate()
         except BaseException:
             engine.dispose()
             raise
         return engine
 
-    def _make(self, **options: Any) -> Engine:
+    def _migrate(self) -> None:
+        """Make the tables, with more patience than usual: every process that starts wants the lock for this, once."""
+        patient = self._make(max(self._lock_wait, FIRST_WAIT), poolclass=NullPool)
+        with _transaction(patient) as connection:
+            migrate(connection)
+
+    def _make(self, lock_wait: float | None = None, **options: Any) -> Engine:
         if self.dialect == "sqlite":
-            return _sqlite(self.address, self._lock_wait, options)
+            return _sqlite(self.address, self._lock_wait if lock_wait is None else lock_wait, options)
         return _postgresql(self.address, options)
 
     def _before_fork(self) -> None:

@@ -81,9 +81,9 @@ def test_processes_that_start_at_once_migrate_once(url):
     for process in processes:
         process.stdin.write("go\n")
         process.stdin.flush()
-    for process in processes:
-        _, errors = process.communicate()
-        assert (process.returncode, errors) == (0, "")
+    errors = [process.communicate()[1] for process in processes]
+    assert errors == [""] * 6
+    assert [process.returncode for process in processes] == [0] * 6
 
 
 def test_a_newer_database_is_refused_clearly(database):
