@@ -1,6 +1,7 @@
 """What plugin authors and users of the SDK may import. A test pins this list."""
 
 from gateway import sse, strictjson
+from gateway.address import HttpUrl
 from gateway.call import Call, Deployment, Need, Permissions, Principal
 from gateway.catalog import BetaRow, FactorRow, GrantRow, MeterRow, ModelRow, Rows, rows
 from gateway.errors import (
@@ -41,12 +42,12 @@ from gateway.surface import Action, Reading, Surface, Writer
 from gateway.usage import Pass, Usage
 
 __all__ = [
-    "Action",
-    "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "ClaimConflict", "ClientLeft", "ConfigError", "Deployment",
-    "Entry", "Event", "Factor", "FactorRow", "Fault", "Filter", "Forbidden", "Garbled", "GatewayError", "GrantRow",
-    "Hold", "InvalidRequest", "Line", "MeterRow", "ModelRow", "Need", "NotSupported", "Outbound", "Param", "Pass",
-    "Permissions", "Principal", "Provider", "RateLimited", "Reading", "Refusal", "Rows", "Secret", "SecretField",
-    "Surface", "Timings", "TooLarge", "Unauthenticated", "Unavailable", "UnknownModel", "UnknownParameter",
-    "Unreachable", "UnsupportedCapability", "UnsupportedMedia", "UpstreamError", "UpstreamRefused", "UpstreamTimeout",
-    "Usage", "Variant", "Writer", "clean", "dollars", "hookimpl", "rows", "sse", "strictjson",
+    "Action", "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "ClaimConflict", "ClientLeft", "ConfigError",
+    "Deployment", "Entry", "Event", "Factor", "FactorRow", "Fault", "Filter", "Forbidden", "Garbled", "GatewayError",
+    "GrantRow", "Hold", "HttpUrl", "InvalidRequest", "Line", "MeterRow", "ModelRow", "Need", "NotSupported",
+    "Outbound", "Param", "Pass", "Permissions", "Principal", "Provider", "RateLimited", "Reading", "Refusal", "Rows",
+    "Secret", "SecretField", "Surface", "Timings", "TooLarge", "Unauthenticated", "Unavailable", "UnknownModel",
+    "UnknownParameter", "Unreachable", "UnsupportedCapability", "UnsupportedMedia", "UpstreamError",
+    "UpstreamRefused", "UpstreamTimeout", "Usage", "Variant", "Writer", "clean", "dollars", "hookimpl", "rows", "sse",
+    "strictjson",
 ]  # fmt: skip

@@ -8,8 +8,7 @@ from typing import Any
 from flask import Flask
 
 from gateway import config as configuration
-from gateway import strictjson
-from gateway.attempts import Attempts
+from gateway.attempts import FALLBACK_OUTPUT, Attempts
 from gateway.auth import MasterKey
 from gateway.call import Call, Deployment, Principal
 from gateway.capability import Capabilities
@@ -17,7 +16,9 @@ from gateway.catalog import Catalog
 from gateway.config import Config
 from gateway.deployments import Deployments
 from gateway.document import meant
+from gateway.drain import Drain
 from gateway.errors import ConfigError, DuplicatePlugin, UnpricedDeployment
+from gateway.estimate import prompt_tokens
 from gateway.hold import Hold, release
 from gateway.hookspecs import hookimpl
 from gateway.ledger import Entry, Settlement
@@ -32,7 +33,7 @@ from gateway.secret import Secret
 from gateway.surface import Messages, Surface
 from gateway.transport import Transport
 from gateway.usage import Pass, Usage
-from gateway.views import mount
+from gateway.views import Limits, mount
 
 
 class MessagesSurface:
@@ -64,36 +65,54 @@ class Parts:
     pipeline: Pipeline
     surfaces: Sequence[Surface]
     transport: Transport
+    drain: Drain
     warnings: tuple[str, ...]
 
 
-def create_app(config: Config, *, master_key: Secret | None = None, found: Sequence[Found] | None = None) -> Flask:
+def create_app(
+    config: Config,
+    *,
+    master_key: Secret | None = None,
+    anywhere: bool = False,
+    found: Sequence[Found] | None = None,
+) -> Flask:
     """The WSGI application.
 
     Args:
         config: the operator's configuration.
         master_key: the operator's key; without one in ``config`` either, everybody is let in.
+        anywhere: without a key, serve under any name, because the operator said so.
         found: plugins to use instead of the installed ones, for tests.
 
     Raises:
         ConfigError: anything that makes the configuration, the plugins or the catalog unfit to serve.
     """
-    parts = assemble(config, master_key=master_key, found=found)
+    parts = assemble(config, master_key=master_key, anywhere=anywhere, found=found)
     app = Flask("gateway", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     app.url_map.strict_slashes = False
     app.extensions["gateway"] = parts
     blueprints = parts.plugins.gather("register_views").values()
-    mount(app, parts.pipeline, parts.surfaces, blueprints, parts.catalog, config.max_body)
+    limits = Limits(config.max_body, config.timeouts.write)
+    mount(app, parts.pipeline, parts.surfaces, blueprints, parts.catalog, limits)
     return app
 
 
-def assemble(config: Config, *, master_key: Secret | None = None, found: Sequence[Found] | None = None) -> Parts:
+def assemble(
+    config: Config,
+    *,
+    master_key: Secret | None = None,
+    anywhere: bool = False,
+    found: Sequence[Found] | None = None,
+) -> Parts:
     """Build everything but the web application; see ``create_app``."""
     dialect = Dialect.load()
     found = discover(config.plugins) if found is None else found
     _check_sections(config, found)
-    builtins = {"master_key": MasterKey(master_key or config.master_key), "messages": MessagesSurface(dialect)}
+    builtins = {
+        "master_key": MasterKey(master_key or config.master_key, anywhere=anywhere),
+        "messages": MessagesSurface(dialect),
+    }
     plugins = Plugins(found, config.sections, builtins, config.shared)
     providers = _by_name("provider", plugins.gather("register_provider"))
     catalog = Catalog(plugins.gather("register_catalog"), config.book)
@@ -108,6 +127,7 @@ def assemble(config: Config, *, master_key: Secret | None = None, found: Sequenc
     _check_deployments(config, providers, deployments)
     _check_prices(config, catalog, deployments)
     transport = Transport(ca=config.ca, proxy=config.proxy)
+    drain = Drain()
     surfaces = _surfaces(plugins)
     return Parts(
         config=config,
@@ -116,7 +136,8 @@ def assemble(config: Config, *, master_key: Secret | None = None, found: Sequenc
         claims=claims,
         providers=providers,
         deployments=deployments,
-        pipeline=_pipeline(config, plugins, catalog, claims, deployments, providers, transport),
+        pipeline=_pipeline(config, plugins, catalog, claims, deployments, providers, transport, drain),
+        drain=drain,
         surfaces=surfaces,
         transport=transport,
         warnings=(*config.warnings, *models.warnings),
@@ -131,6 +152,7 @@ def _pipeline(
     deployments: Sequence[Deployment],
     providers: Mapping[str, Provider],
     transport: Transport,
+    drain: Drain,
 ) -> Pipeline:
     capabilities = Capabilities(catalog)
     settlement = Settlement(
@@ -148,12 +170,13 @@ def _pipeline(
         filters=_filters(plugins),
         settlement=settlement,
         timeouts=config.timeouts,
+        drain=drain,
     )
     return Pipeline(
         authenticate=_authenticate(plugins),
         claims=claims,
         routing=Routing(deployments, capabilities),
-        admit=_admit(plugins, settlement),
+        admit=_admit(plugins, settlement, capabilities),
         attempts=attempts,
         forward_betas=config.forward_headers,
         forwarded_headers=config.forwarded_headers if config.forward_headers else (),
@@ -200,7 +223,7 @@ def _record(record: Callable[..., Any], entry: Entry) -> None:
     record(entry=entry)
 
 
-def _admit(plugins: Plugins, settlement: Settlement) -> Admit:
+def _admit(plugins: Plugins, settlement: Settlement, capabilities: Capabilities) -> Admit:
     """Take the holds; if one plugin refuses, give back what others hold."""
     admissions = list(plugins.each("admit_call"))
 
@@ -208,7 +231,7 @@ def _admit(plugins: Plugins, settlement: Settlement) -> Admit:
         holds: list[Hold] = []
         if not admissions:
             return holds
-        bills = [settlement.estimate(call, one, _most(call)) for one in candidates]
+        bills = [settlement.estimate(call, one, _most(call, capabilities.max_output(one))) for one in candidates]
         known = [bill for bill in bills if bill is not None]
         estimate = max(known, key=lambda bill: bill.total) if len(known) == len(bills) else None
         try:
@@ -223,10 +246,21 @@ def _admit(plugins: Plugins, settlement: Settlement) -> Admit:
     return admit
 
 
-def _most(call: Call) -> Usage:
-    """The most that a call can reasonably use: a token for every three bytes, and all the output that it allows."""
-    size = len(strictjson.dumps(call.body))
-    return Usage(raw={"input_tokens": -(-size // 3), "output_tokens": call.body.get("max_tokens") or 0})
+def _most(call: Call, max_output: int) -> Usage:
+    """The most that a call can reasonably use.
+
+    A third above the probable prompt, all of it written to the cache for an hour, which is the dearest kind of input;
+    and all the output that the call allows, or that the model can write.
+    """
+    prompt = prompt_tokens(call.body) * 4 // 3
+    allowed = call.body.get("max_tokens")
+    return Usage(
+        raw={
+            "cache_creation_input_tokens": prompt,
+            "cache_creation": {"ephemeral_1h_input_tokens": prompt},
+            "output_tokens": max_output or FALLBACK_OUTPUT if allowed is None else allowed,
+        }
+    )
 
 
 def _surfaces(plugins: Plugins) -> list[Surface]:

@@ -11,17 +11,21 @@ from typing import Any
 
 from gateway.call import Call, Deployment
 from gateway.capability import Capabilities
+from gateway.drain import Drain
 from gateway.errors import (
     InvalidRequest,
     UnsupportedCapability,
     UpstreamError,
     UpstreamRefused,
+    credential_refused,
+    visible,
 )
+from gateway.estimate import prompt_tokens
 from gateway.hold import Hold, spared
 from gateway.ledger import Entry, Outcome, Report, Settlement, Timings
 from gateway.provider import Fault, Outbound, Provider
 from gateway.relay import Filter, Relay
-from gateway.reply import Reply, visible
+from gateway.reply import Reply
 from gateway.sse import Event
 from gateway.transport import Answer, Transport
 from gateway.usage import Usage
@@ -53,6 +57,7 @@ class Attempts:
         filters: asks every feature what it wants of the answer.
         settlement: prices and records.
         timeouts: the patience with a host.
+        drain: ends what is left when the process does.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class Attempts:
         filters: Callable[[Call], Sequence[Filter]],
         settlement: Settlement,
         timeouts: Timeouts,
+        drain: Drain | None = None,
     ) -> None:
         self._providers = providers
         self._transport = transport
@@ -73,6 +79,7 @@ class Attempts:
         self._filters = filters
         self._settlement = settlement
         self._timeouts = timeouts
+        self._drain = drain
 
     def run(self, call: Call, candidates: Sequence[Deployment], reply: Reply, holds: Sequence[Hold] = ()) -> Entry:
         """Answer the call by the first candidate that can take it; every entry settles the holds.
@@ -84,8 +91,13 @@ class Attempts:
         """
         prepared = self.prepare(call, candidates)
         settle = partial(self._settle, holds)
-        attempt = _Attempt(self._transport, settle, Watch(self._timeouts, reply), prepared, reply, number=1)
+        attempt = _Attempt(
+            self._transport, settle, Watch(self._timeouts, reply, drain=self._drain), prepared, reply, number=1
+        )
         return attempt.run(self._filters(prepared.call))
+
+    def _watch(self, reply: Reply) -> Watch:
+        return Watch(self._timeouts, reply, drain=self._drain)
 
     def _settle(self, holds: Sequence[Hold], report: Report, usage: Usage) -> Entry:
         entry = self._settlement.settle(report, usage)
@@ -98,7 +110,9 @@ class Attempts:
         """Count the prompt's tokens at the host; costs nothing and leaves no entry."""
         prepared = self.prepare(call, candidates, counting=True)
         answer = self._transport.send(
-            prepared.outbound, prepared.provider.auth(prepared.call.host), Watch(self._timeouts, reply)
+            prepared.outbound,
+            prepared.provider.auth(prepared.call.host),
+            Watch(self._timeouts, reply, drain=self._drain),
         )
         try:
             if answer.status != OK:
@@ -153,7 +167,7 @@ class _Attempt:
     def run(self, filters: Sequence[Filter]) -> Entry:
         """Send, relay, settle."""
         self._describe()
-        relay = Relay(self._reply, filters, self._settle, len(self._outbound.body))
+        relay = Relay(self._reply, filters, self._settle, partial(prompt_tokens, self._call.body))
         try:
             answer = self._send()
         except BaseException as error:
@@ -205,7 +219,7 @@ class _Attempt:
             outcome=outcome,
             timings=timings,
             upstream_request_id=self._request_id,
-            stated=self._provider.served(self._call),
+            stated=partial(self._provider.served, self._call),
             error=error,
         )
         return self._settle_report(report, usage)
@@ -221,12 +235,7 @@ def as_error(provider: Provider, answer: Answer) -> UpstreamError:
     """A host's error answer as an error of ours."""
     fault: Fault = provider.fault(answer.status, answer.headers, answer.read_fault())
     if fault.ours:
-        refused = UpstreamRefused(
-            f"The host {provider.name} did not accept this gateway's credential (status {answer.status}); "
-            "its operator has to check the deployment's key."
-        )
-        refused.should_retry = False
-        return refused
+        return credential_refused()
     error = UpstreamRefused(
         fault.message,
         status=fault.status,

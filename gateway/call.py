@@ -154,6 +154,17 @@ class Call:
             target = target[name]
         target[last] = value
 
+    def remove(self, path: str) -> None:
+        """Take the body's value at a dotted path out, leaving the client's own objects untouched."""
+        parent, _, last = path.rpartition(".")
+        values = self.get(parent) if parent else self.body
+        if isinstance(values, dict) and last in values:
+            kept = {name: value for name, value in values.items() if name != last}
+            if parent:
+                self.set(parent, kept)
+            else:
+                self.body = kept
+
     def add_betas(self, tokens: Iterable[str]) -> None:
         """Send these betas too, each once."""
         self.betas.extend(token for token in dict.fromkeys(tokens) if token not in self.betas)

@@ -68,7 +68,11 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRow(Row):
-    """A model at a host, and its base rates per million tokens."""
+    """A model at a host, and its base rates per million tokens.
+
+    ``surcharge_above`` names a prompt's size above which the host charged more than these rates; a bill on which no
+    factor says so is marked as unpriced.
+    """
 
     id: str
     name: str = ""
@@ -77,10 +81,11 @@ class ModelRow(Row):
     max_output: int = 0
     rates: Mapping[str, Decimal] = field(default_factory=dict)
     tiers: tuple[tuple[int, Mapping[str, Decimal]], ...] = ()
+    surcharge_above: int = 0
 
     def priced(self) -> Rates:
         """Its rates as a value of its own."""
-        return Rates(self.id, self.rates, self.tiers, self.source)
+        return Rates(self.id, self.rates, self.tiers, self.source, self.surcharge_above)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,6 +275,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "checked": _day,
     "window": _count,
     "max_output": _count,
+    "surcharge_above": _count,
     "rates": _prices,
     "tiers": _tiers,
     "times": _number,

@@ -107,7 +107,7 @@ config_option = click.option(
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("gateway"), prog_name="gateway")
 def main() -> None:
-    """A gateway for Claude models: four hosts, one API, exact bills."""
+    """A gateway for Claude models: one API, exact bills, everything a plugin."""
     level = os.environ.get("GATEWAY_LOG", "WARNING").upper()
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
 
@@ -126,7 +126,7 @@ def serve(path: str | None, host: str | None, port: int, workers: int, threads: 
     host = host or ("0.0.0.0" if config.master_key else "127.0.0.1")  # noqa: S104 - a key guards it
     check_free(host, port)
     access = decide_access(config, host, no_auth=no_auth)
-    app = create_app(config, master_key=access.key)
+    app = create_app(config, master_key=access.key, anywhere=no_auth)
     _announce(config, access, host, port, parts_of(app).warnings)
     Server(app, server_options(host, port, workers, threads)).run()
 

@@ -13,9 +13,11 @@ from typing import Any
 
 from marshmallow import fields, validate
 
+from gateway.address import HttpUrl
 from gateway.catalog import BOOKS
 from gateway.document import Checker, Document, Place, Strict, read_yaml
 from gateway.errors import ConfigError
+from gateway.params import Dialect
 from gateway.plugins import EVERYTHING
 from gateway.secret import Secret, SecretField
 from gateway.watch import Timeouts
@@ -80,7 +82,7 @@ class _General(Strict):
     unknown_params = fields.Str(validate=validate.OneOf(["pass", "refuse"]))
     max_request_size_mb = fields.Float(validate=validate.Range(min=0, min_inclusive=False))
     ca_bundle = fields.Str()
-    proxy = fields.Str()
+    proxy = HttpUrl()
     database_url = SecretField()
 
 
@@ -88,11 +90,16 @@ class _LiteLLM(Strict):
     drop_params = fields.Bool()
 
 
+PATIENCE = validate.Range(min=0, max=86_400, min_inclusive=False)
+"""Seconds, up to a day: what sockets can be told."""
+
+
 class _Router(Strict):
-    connect_timeout = fields.Float(validate=validate.Range(min=0, min_inclusive=False))
-    first_byte_timeout = fields.Float(validate=validate.Range(min=0, min_inclusive=False))
-    idle_timeout = fields.Float(validate=validate.Range(min=0, min_inclusive=False))
-    timeout = fields.Float(validate=validate.Range(min=0, min_inclusive=False))
+    connect_timeout = fields.Float(validate=PATIENCE)
+    first_byte_timeout = fields.Float(validate=PATIENCE)
+    idle_timeout = fields.Float(validate=PATIENCE)
+    timeout = fields.Float(validate=PATIENCE)
+    write_timeout = fields.Float(validate=PATIENCE)
     keepalive_interval = fields.Float(validate=validate.Range(min=0, max=15, min_inclusive=False))
 
 
@@ -164,7 +171,7 @@ class _Reader:
             drop_params=sections["litellm_settings"].get("drop_params", False),
             max_body=int(general.get("max_request_size_mb", 32) * 1024 * 1024),
             timeouts=_timeouts(router),
-            ca=general.get("ca_bundle"),
+            ca=self._ca(general),
             proxy=general.get("proxy"),
             plugins=self._plugins(),
             book=sections["pricing"].get("book", BOOKS[0]),
@@ -213,16 +220,24 @@ class _Reader:
         usual = (self._environ.get(name, "").strip() for name in ("GATEWAY_MASTER_KEY", "LITELLM_MASTER_KEY"))
         return next((Secret(text) for text in usual if text), None)
 
+    def _ca(self, general: Mapping[str, Any]) -> str | None:
+        path: str | None = general.get("ca_bundle")
+        if path is not None and not Path(path).exists():
+            raise self._document.error(("general_settings", "ca_bundle"), f"there is no file {path!r}.")
+        return path
+
     def _forwarded(self, names: Sequence[str]) -> tuple[str, ...]:
         for position, name in enumerate(names):
-            if name.lower() in NEVER_FORWARDED or name.lower().startswith(NEVER_FORWARDED_PREFIXES):
+            if name.lower() in OWN_HEADERS | NEVER_FORWARDED or name.lower().startswith(NEVER_FORWARDED_PREFIXES):
                 raise self._document.error(
                     ("general_settings", "forwarded_headers", position), f"{name!r} is never forwarded."
                 )
         return tuple(name.lower() for name in names)
 
     def _plugins(self) -> tuple[str, ...]:
-        listed = self._document.value.get("plugins", [EVERYTHING])
+        listed = self._document.value.get("plugins")
+        if listed is None:
+            return (EVERYTHING,)
         if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
             raise self._document.error(("plugins",), "has to be a list of plugin names.")
         return tuple(listed)
@@ -243,6 +258,9 @@ NEVER_FORWARDED = frozenset(
 )  # fmt: skip
 """Headers that no operator can let through: credentials, and what describes one hop."""
 
+OWN_HEADERS = frozenset({Dialect.load().version_header, Dialect.load().betas_header})
+"""Headers of the dialect, which travel by rules of their own."""
+
 NEVER_FORWARDED_PREFIXES = ("x-amz-", "x-goog-", "x-forwarded-", "proxy-")
 """The same, by the clouds' own prefixes and those of proxies."""
 
@@ -254,5 +272,6 @@ def _timeouts(router: Mapping[str, float]) -> Timeouts:
         first_byte=router.get("first_byte_timeout", defaults.first_byte),
         idle=router.get("idle_timeout", defaults.idle),
         total=router.get("timeout", defaults.total),
+        write=router.get("write_timeout", defaults.write),
         keepalive=router.get("keepalive_interval", defaults.keepalive),
     )

@@ -116,6 +116,9 @@ def _only(params: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]
     return {name: value for name, value in params.items() if name in names}
 
 
+DEAREST = 1000
+"""US dollars for one token; whoever says more has mistaken the unit."""
+
 _RATE_KEYS = {
     "input": "input_cost_per_token",
     "cache_write_5m": "cache_creation_input_token_cost",
@@ -130,6 +133,6 @@ def _price(document: Document, path: Place, value: Any) -> Decimal:
         price = Decimal(str(value))
     except InvalidOperation:
         price = Decimal(-1)
-    if not price.is_finite() or price < 0:
+    if not price.is_finite() or not 0 <= price <= DEAREST:
         raise document.error(path, "a price has to be a number of US dollars per token, not negative.")
     return price

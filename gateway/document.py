@@ -171,6 +171,8 @@ class _Yaml:
         self._scalars.flatten_mapping(node)  # what `<<: *anchor` brings in
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._errors.error(path, "a key has to be a text.")
             key = str(key_node.value)
             self._lines[(*path, key)] = key_node.start_mark.line + 1
             mapping[key] = self._plain(value_node, (*path, key))

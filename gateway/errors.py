@@ -23,7 +23,8 @@ GatewayError
     ├── UpstreamRefused        its own status and wording
     ├── Unreachable            502
     ├── Garbled                502
-    └── UpstreamTimeout        504
+    ├── UpstreamTimeout        504
+    └── Stopping               503: ours in truth, but something may have been used
 
 A message names the parameter, the party and the remedy. Rendering belongs to the surface.
 """
@@ -237,6 +238,13 @@ class UpstreamTimeout(UpstreamError):
     code = "upstream_timeout"
 
 
+class Stopping(UpstreamError):
+    """This process ends before the host does; what was used so far is settled."""
+
+    status = 503
+    code = "stopping"
+
+
 _SECRETS = re.compile(
     r"""https?://[^\s"'<>]+          # hosts and paths
       | arn:[a-z-]+:[^\s"'<>]+       # account-bearing resource names
@@ -254,3 +262,31 @@ def clean(text: str, limit: int = 2000) -> str:
     """
     text = _SECRETS.sub("[removed]", text)
     return "".join(char if char.isprintable() or char == "\n" else " " for char in text)[:limit]
+
+
+def clean_object(value: Any) -> dict[str, Any]:
+    """A host's machine-readable facts, every text in them cleaned; nothing when they are no object."""
+    cleaned = _clean_any(value)
+    return cleaned if isinstance(cleaned, dict) else {}
+
+
+def _clean_any(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(str(name), 100): _clean_any(inner) for name, inner in value.items()}
+    return [_clean_any(inner) for inner in value] if isinstance(value, list) else value
+
+
+def visible(value: str) -> str:
+    """A value that fits into a header: visible ASCII, at most 500 characters."""
+    return "".join(char if " " <= char <= "~" else "?" for char in value)[:500]
+
+
+def credential_refused() -> UpstreamRefused:
+    """The host does not know our credential; the client's own is fine, and a retry cannot help."""
+    error = UpstreamRefused(
+        "The host did not accept this gateway's credential; its operator has to check the deployment's key.", status=502
+    )
+    error.should_retry = False
+    return error

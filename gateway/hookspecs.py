@@ -113,8 +113,8 @@ def admit_call(call: Call, estimate: Bill | None) -> Hold | None:
 def prepare_request(call: Call) -> None:
     """When: for each attempt, its deployment known, before the check. Who: features that add something.
 
-    ``call`` is the attempt's own copy: write what the plugin claims with ``call.set`` and ``call.add_betas``, nothing
-    else. The return value is ignored. Raise an ``InvalidRequest`` to stop the call.
+    ``call`` is the attempt's own copy: write what the plugin claims with ``call.set``, ``call.remove`` and
+    ``call.add_betas``, nothing else. The return value is ignored. Raise an ``InvalidRequest`` to stop the call.
     """
 
 

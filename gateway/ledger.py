@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from typing import Any, Literal
 from gateway import strictjson
 from gateway.call import Call, Deployment
 from gateway.catalog import Catalog
+from gateway.errors import visible
 from gateway.pricing import Bill, Factor, Line, Rates, dollars, meter_lines, pass_lines
 from gateway.usage import Pass, Usage
 
@@ -120,7 +121,7 @@ class Report:
 
     Attributes:
         call: the attempt's own call, its deployment known.
-        stated: facts that the provider states because its host does not echo them.
+        stated: gives the facts that the provider states because its host does not echo them.
     """
 
     call: Call
@@ -128,9 +129,12 @@ class Report:
     outcome: Outcome
     timings: Timings
     upstream_request_id: str = ""
-    stated: Mapping[str, str] = field(default_factory=dict)
+    stated: Callable[[], Mapping[str, str]] = dict
     error: str = ""
 
+
+LENGTH = "prompt"
+"""The fact that a factor for long prompts prices."""
 
 Adjust = Callable[[Call, Pass, Mapping[str, str]], Iterable[Factor | str]]
 Record = Callable[[Entry], None]
@@ -165,7 +169,8 @@ class Settlement:
     def settle(self, report: Report, usage: Usage) -> Entry:
         """Price an attempt and write its entry; never raises for what a plugin or a host did wrong."""
         entry = self._entry(report, usage)
-        log.info("%s %s %s %s %s", entry.call_id, entry.deployment, entry.surface, entry.outcome, entry.cost)
+        where = visible(entry.deployment)
+        log.info("%s %s %s %s %s", entry.call_id, where, entry.surface, entry.outcome, entry.cost)
         self.record(entry)
         return entry
 
@@ -180,19 +185,25 @@ class Settlement:
     def estimate(self, call: Call, deployment: Deployment, usage: Usage) -> Bill | None:
         """What a call would cost at a deployment if it used so much; None when nobody knows a price."""
         there = call.toward(deployment)
-        bill, _ = self._price(there, usage, usage.passes(), self._served(there, usage, {}))
+        try:
+            bill, _ = self._price(there, usage, usage.passes(), self._served(there, usage, {}))
+        except Exception:  # a feature that cannot price must not stop every call
+            log.exception("call %s could not be estimated", call.id)
+            return None
         return bill
 
     def _entry(self, report: Report, usage: Usage) -> Entry:
         call, host = report.call, report.call.host
-        served = self._served(call, usage, report.stated)
+        served: Mapping[str, str] = {}
         passes = tuple(usage.passes())
         bill: Bill | None = None
         try:
+            served = self._served(call, usage, report.stated())
             bill, unpriced = self._price(call, usage, passes, served)
         except Exception:  # an entry without a bill can be priced later; an answer that was not delivered cannot
             log.exception("call %s could not be priced", call.id)
             unpriced = ("everything: pricing failed",)
+        unpriced = (*unpriced, *(f"usage: {name}" for name in dict.fromkeys(usage.left_out)))
         return Entry(
             call_id=call.id,
             attempt=report.number,
@@ -218,7 +229,7 @@ class Settlement:
             odd=tuple(dict.fromkeys(usage.odd)),
             bill=bill,
             error=report.error,
-            estimated=usage.estimated,
+            estimated=usage.estimated or bool(usage.left_out),
             timings=report.timings,
         )
 
@@ -247,6 +258,8 @@ class Settlement:
             factors, unknown = self._factors(call, one, served)
             missing += unknown
             priced |= {factor.fact for factor in factors}
+            if one.prompt > rates.surcharge_above > 0 and LENGTH not in priced:
+                missing.append(f"the surcharge above {rates.surcharge_above} prompt tokens")
             lines += pass_lines(one, rates, factors)
         lines += meter_lines((meter, usage.quantity(meter.path)) for meter in self._meters(call))
         if paid:

@@ -97,7 +97,11 @@ class Pipeline:
     ) -> Call:
         """The call: the canonical body, checked, and everything that the claims say of it."""
         reading = surface.read(asked, headers)
-        optional = surface.optional | (self.claims.uncounted if action == "count" else frozenset())
+        optional = surface.optional
+        if action == "count":
+            optional |= self.claims.uncounted
+            for name in self.claims.uncounted & {*reading.body}:
+                del reading.body[name]
         verdict = self.claims.check(surface.name, asked, reading.body, optional)
         self.claims.leave_out(reading.unsupported, verdict)
         dialect = self.claims.dialect
@@ -131,6 +135,8 @@ class Pipeline:
             reply.fail(error)
         except ClientLeft:
             log.info("%s: the client left before it could be told: %s", reply.call_id, error.message)
+        except Exception:  # nothing is raised from here, whatever the error holds
+            log.exception("%s: the client could not be told", reply.call_id)
 
 
 def _tokens(header: str) -> list[str]:

@@ -93,6 +93,7 @@ class Rates:
         model: the canonical model id.
         prices: US dollars per million tokens by kind.
         tiers: ``(above, prices)``: prices of a whole pass whose prompt exceeds ``above`` tokens, highest first.
+        surcharge_above: prompt tokens above which these prices alone are not the whole price; 0 when they always are.
         source: where the numbers come from.
     """
 
@@ -100,6 +101,7 @@ class Rates:
     prices: Mapping[str, Decimal]
     tiers: tuple[tuple[int, Mapping[str, Decimal]], ...] = ()
     source: str = ""
+    surcharge_above: int = 0
 
     def at(self, prompt: int) -> Mapping[str, Decimal]:
         """The prices that hold for a pass with a prompt of so many tokens."""

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import orjson
 from marshmallow import Schema
 from requests.auth import AuthBase
 
-from gateway import sse
+from gateway import sse, strictjson
 from gateway.call import Call, Deployment
-from gateway.errors import KINDS, Garbled, NotSupported, clean
+from gateway.errors import KINDS, Garbled, NotSupported, clean, clean_object
 from gateway.sse import Event
 
 
@@ -49,6 +48,10 @@ class Fault:
     should_retry: bool | None = None
     ours: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+LONGEST_WAIT = 7 * 24 * 3600
+"""Seconds that a host's ``retry-after`` is believed at most."""
 
 
 class HostAnswer(Protocol):
@@ -138,14 +141,14 @@ class Provider:
             retry_after=seconds(headers.get("retry-after")),
             should_retry={"true": True, "false": False}.get(headers.get("x-should-retry", "")),
             ours=status == 401,  # noqa: PLR2004 - the credential that it refused is ours
-            details=error["details"] if isinstance(error.get("details"), dict) else {},
+            details=clean_object(error.get("details")),
         )
 
 
 def seconds(value: str | None) -> int | None:
     """A ``retry-after`` in whole seconds, rounded up; None when it is absent or no such number."""
     try:
-        return max(-int(-float(value) // 1), 0) if value else None
+        return min(max(-int(-float(value) // 1), 0), LONGEST_WAIT) if value else None
     except (ValueError, OverflowError):
         return None
 
@@ -158,7 +161,7 @@ def _error_object(body: bytes) -> dict[str, Any]:
 def _object(body: bytes) -> dict[str, Any]:
     """A JSON object; an empty one for anything else."""
     try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        value = strictjson.loads_lenient(body)
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -1,23 +1,37 @@
 """Events of the host to bytes of the client, usage noted on the way, settled exactly once."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.errors import KINDS, ClientLeft, Garbled, GatewayError, UpstreamError, UpstreamRefused, clean
+from gateway.errors import (
+    KINDS,
+    ClientLeft,
+    Garbled,
+    GatewayError,
+    UpstreamError,
+    UpstreamRefused,
+    clean,
+    clean_object,
+    credential_refused,
+    visible,
+)
 from gateway.ledger import Entry, Outcome
 from gateway.pricing import dollars
-from gateway.reply import Reply, visible
+from gateway.reply import Reply
 from gateway.sse import Event
 from gateway.usage import Usage
+
+log = logging.getLogger(__name__)
 
 Settle = Callable[[Usage, Outcome, str], Entry]
 
 PREAMBLE = frozenset({"message_start", "ping"})
 """Events of a stream that say nothing yet."""
 
-_STATUSES = {kind: status for status, kind in sorted(KINDS.items(), reverse=True) if kind != "authentication_error"}
-"""A status for an error that came as an event; a refused credential is ours and stays a 502."""
+_STATUSES = {kind: status for status, kind in sorted(KINDS.items(), reverse=True)}
+"""A status for an error that came as an event."""
 
 
 @dataclass(frozen=True)
@@ -74,18 +88,18 @@ class Relay:
         reply: the way to the client.
         filters: what features want of the events.
         settle: prices and records the attempt; called once, whatever happens.
-        prompt_bytes: size of the request, for an estimate when nobody ever says what was used.
+        prompt: the prompt's probable tokens, asked only when nobody ever says what was used.
 
     Attributes:
         committed: content has left; from here on nothing can be tried again.
     """
 
-    def __init__(self, reply: Reply, filters: Sequence[Filter], settle: Settle, prompt_bytes: int) -> None:
+    def __init__(self, reply: Reply, filters: Sequence[Filter], settle: Settle, prompt: Callable[[], int]) -> None:
         self.committed = False
         self._reply = reply
         self._filters = filters
         self._settle = settle
-        self._prompt_bytes = prompt_bytes
+        self._prompt = prompt
         self._usage = Usage()
 
     def run(self, bursts: Iterable[list[Event]], *, stream: bool) -> Entry:
@@ -102,6 +116,10 @@ class Relay:
         except BaseException as error:
             self.broke(error)
             raise
+        if self._usage.silent:
+            self._usage.assume(self._prompt())
+        else:
+            self._usage.close()
         entry = self._settle(self._usage, "complete", "")
         self._finish(entry, body)
         return entry
@@ -116,7 +134,7 @@ class Relay:
         """
         usage = self._usage
         if sent and not usage.started and not isinstance(error, UpstreamRefused):
-            usage.raw = {"input_tokens": -(-self._prompt_bytes // 4)}
+            usage.raw = {"input_tokens": self._prompt()}
         if usage.raw:
             usage.close()
         self._settle(usage, self._outcome(error, lost=sent and not answered), _words(error))
@@ -135,7 +153,7 @@ class Relay:
             held += burst
             self.committed = self.committed or any(event.name not in PREAMBLE for event in held)
             if self.committed:
-                self._reply.stream(self._reply.writer.events(self._filtered(held)))
+                self._reply.stream(_understood(self._reply.writer.events, self._filtered(held)))
                 held = []
             if error is not None:
                 raise _as_error(error)
@@ -178,19 +196,32 @@ class Relay:
         if body is None:
             self._reply.stream(self._reply.writer.end(entry))
         else:
-            self._reply.json(self._reply.writer.message(body, entry))
+            self._reply.json(_understood(self._reply.writer.message, body, entry))
 
 
 def _as_error(event: Event) -> UpstreamError:
     """An error event is an answer of the host, told in the middle of a stream."""
     told = _object(_object(event.json()).get("error"))
     kind = str(told.get("type") or "api_error")
+    if kind == KINDS[401]:
+        return credential_refused()
     return UpstreamRefused(
         clean(str(told.get("message") or "The host ended the stream with an error.")),
         kind=kind,
         status=_STATUSES.get(kind, 502),
-        details=_object(told.get("details")),
+        details=clean_object(told.get("details")),
     )
+
+
+def _understood(write: Callable[..., bytes], *what: Any) -> bytes:
+    """What a surface makes of a host's words; those that it trips over are the host's fault, and are logged."""
+    try:
+        return write(*what)
+    except GatewayError:
+        raise
+    except Exception:
+        log.exception("a host's answer could not be understood")
+        raise Garbled("The host's answer could not be understood.") from None
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from gateway.call import Call
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, visible
 from gateway.surface import Surface, Writer
 
 STREAM = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
@@ -135,11 +135,6 @@ class Reply:
         if not self.started:
             self.started = True
             self.door.begin(status, {**self.headers, **headers})
-
-
-def visible(value: str) -> str:
-    """A value that fits into a header: visible ASCII, at most 500 characters."""
-    return "".join(char if " " <= char <= "~" else "?" for char in value)[:500]
 
 
 def error_headers(error: GatewayError) -> dict[str, str]:

@@ -9,6 +9,9 @@ from gateway.call import Call, Deployment, Need, Principal
 from gateway.capability import Capabilities
 from gateway.errors import Forbidden, UnknownModel
 
+LONGEST_NAME = 256
+"""Characters of a model name; ARNs, the longest there are, have less."""
+
 
 class Routing:
     """Knows every deployment by the name that clients ask for.
@@ -66,6 +69,8 @@ class Routing:
             UnknownModel: there are none.
             Forbidden: the key may not use the model.
         """
+        if len(model) > LONGEST_NAME:
+            raise UnknownModel(f"model: no name here has more than {LONGEST_NAME} characters.", param="model")
         found = self._named.get(model) or _closest(self._through_wildcards(model))
         if not found:
             raise UnknownModel(f"model: {model!r} is not served here.{self._hint(model, principal)}", param="model")

@@ -41,4 +41,6 @@ class SecretField(fields.Field[Secret]):
             return value
         if not isinstance(value, str) or not value.strip():
             raise ValidationError("Has to be a non-empty string.")
+        if not value.strip().isascii() or not value.strip().isprintable():
+            raise ValidationError("Has to be printable ASCII, without line breaks.")
         return Secret(value.strip())

@@ -3,6 +3,7 @@
 import ipaddress
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -85,14 +86,39 @@ def app_from_environment(environ: Mapping[str, str] = os.environ) -> Flask:
     if not path:
         raise ConfigError(f"{CONFIG_VARIABLE} is not set; it names the configuration file.")
     config = configuration.load(path, environ)
-    access = decide_access(config, None, no_auth=environ.get(NO_AUTH_VARIABLE) == "1")
-    app = create_app(config, master_key=access.key)
+    no_auth = environ.get(NO_AUTH_VARIABLE) == "1"
+    access = decide_access(config, None, no_auth=no_auth)
+    app = create_app(config, master_key=access.key, anywhere=no_auth)
     for warning in (access.warning, *app.extensions["gateway"].warnings):
         if warning:
             log.warning("%s", warning)
     if access.generated and access.key is not None:
         print(f"{KEY_VARIABLE}={access.key.reveal()}", file=sys.stderr, flush=True)  # noqa: T201 - the only way to know it
     return app
+
+
+GRACE = 30
+"""Seconds that a stopping worker gives its calls."""
+
+LAST_SECONDS = 5
+"""Of these, seconds that are kept for settling what is cut off."""
+
+
+def end_in_time(worker: Any) -> None:
+    """Have a worker's stop signal end its calls in time to settle them; a ``post_worker_init`` hook of gunicorn.
+
+    gunicorn gives threads ``graceful_timeout`` seconds and then leaves without a word to them.
+    """
+    grace = max(worker.cfg.graceful_timeout - LAST_SECONDS, 0)
+    drain = parts_of(worker.wsgi).drain
+    stop = signal.getsignal(signal.SIGTERM)
+
+    def begin(number: int, frame: Any) -> None:
+        drain.begin(grace)
+        if callable(stop):
+            stop(number, frame)
+
+    signal.signal(signal.SIGTERM, begin)
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
@@ -124,7 +150,8 @@ def server_options(host: str, port: int, workers: int, threads: int) -> dict[str
         "preload_app": True,
         "keepalive": 30,
         "timeout": 120,
-        "graceful_timeout": 30,
+        "graceful_timeout": GRACE,
+        "post_worker_init": end_in_time,
         "control_socket_disable": True,
         "accesslog": None,
         "loglevel": "warning",

@@ -81,17 +81,17 @@ def bursts(chunks: Iterable[bytes]) -> Iterator[list[Event]]:
         Garbled: a frame larger than ``MAX_FRAME``.
     """
     held: list[bytes] = []  # a large frame in small chunks is put together once, not once per chunk
-    size = 0
+    size, seam = 0, b""
     for chunk in _whole_line_ends(_without_mark(chunks)):
-        seam = held[-1][-3:] + chunk if held else chunk
+        seam = seam[-3:] + chunk
         held.append(chunk)
         size += len(chunk)
         if size > MAX_FRAME:
             raise Garbled(f"The host sent a frame of more than {MAX_FRAME} bytes.")
-        if b"\n\n" not in seam and b"\r" not in seam:
+        if b"\n\n" not in seam and (b"\r" not in seam or _BLANK_LINE.search(seam) is None):
             continue
         *frames, rest = _frames(b"".join(held))
-        held, size = [rest], len(rest)
+        held, size, seam = [rest], len(rest), rest
         events = [event for event in map(_event, frames) if event is not None]
         if events:
             yield events

@@ -138,7 +138,7 @@ class Messages(Surface):
 
     def error(self, error: GatewayError, call_id: str) -> bytes:
         """The error object, with the call's id as ``request_id``."""
-        return strictjson.dumps({**error_object(error), "request_id": call_id})
+        return strictjson.dumps_lenient({**error_object(error), "request_id": call_id})
 
 
 class MessagesWriter(Writer):
@@ -169,7 +169,8 @@ class MessagesWriter(Writer):
         message = value.get("message") if isinstance(value, dict) else None
         if not isinstance(message, dict):
             return event.frame
-        return Event.of({**value, "message": {**message, "model": self.call.model}}).frame
+        renamed = {**value, "message": {**message, "model": self.call.model}}
+        return Event(event.name, strictjson.dumps_lenient(renamed)).frame
 
 
 def model_name(asked: Mapping[str, Any]) -> str:

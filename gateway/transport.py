@@ -58,11 +58,11 @@ class Transport:
             Unreachable: no connection, or one that broke.
             UpstreamTimeout: the host was silent for too long.
         """
-        prepared = requests.Request(
-            outbound.method, outbound.url, headers=dict(outbound.headers), data=outbound.body, auth=auth
-        ).prepare()
         began, waited = monotonic(), watch.waited
         with _watching(watch), _translated():
+            prepared = requests.Request(
+                outbound.method, outbound.url, headers=dict(outbound.headers), data=outbound.body, auth=auth
+            ).prepare()
             response = self._adapter.send(
                 prepared,
                 stream=True,
@@ -197,13 +197,21 @@ class _WatchedReads(io.RawIOBase):
 class _Connection(HTTPConnection):
     def connect(self) -> None:
         super().connect()
-        self.sock = cast("socket.socket", _Watched(self.sock))
+        self.sock = _watched(self.sock)
 
 
 class _SecureConnection(HTTPSConnection):
     def connect(self) -> None:
         super().connect()
-        self.sock = cast("socket.socket", _Watched(self.sock))
+        self.sock = _watched(self.sock)
+
+
+def _watched(inner: socket.socket) -> socket.socket:
+    """A fresh connection, watched. A large prompt may take longer to send than a connection takes to stand."""
+    watch = _watch.get()
+    if watch is not None:
+        inner.settimeout(watch.timeouts.first_byte)
+    return cast("socket.socket", _Watched(inner))
 
 
 class _Pool(HTTPConnectionPool):

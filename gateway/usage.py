@@ -12,6 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import jiter
+import orjson
+
+from gateway.estimate import text_tokens
 from gateway.sse import Event
 
 KINDS = ("input", "cache_write_5m", "cache_write_1h", "cache_read", "output")
@@ -27,8 +31,8 @@ _NUMBERS = {
     "output": "output_tokens",
 }
 _MINUTES, _HOUR = "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"
-_DELTA_ENVELOPE = 80
-"""Bytes of a content delta's JSON that are not content."""
+_CONTENT = ("text", "thinking", "partial_json")
+"""Where a delta's content stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ class Usage:
         stop_reason: why it ended, once known.
         complete: the terminal event was seen.
         estimated: a number in ``raw`` was not counted by the host.
-        odd: what was wrong with numbers that were left out.
+        odd: what was wrong with numbers that made no sense.
+        left_out: names of numbers that made no sense and that nothing stands in for.
     """
 
     raw: dict[str, Any] = field(default_factory=dict)
@@ -72,14 +77,16 @@ class Usage:
     complete: bool = False
     estimated: bool = False
     odd: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     _content_bytes: int = 0
     _started: bool = False
+    _final: bool = False
 
     def see(self, event: Event) -> None:
-        """Take in one event; only those that carry usage are parsed."""
+        """Take in one event: usage from those that carry it, and the size of what was delivered."""
         name = event.name
         if name == "content_block_delta":
-            self._content_bytes += max(len(event.data) - _DELTA_ENVELOPE, 1)
+            self._content_bytes += _content_size(event)
         elif name in _READERS:
             value = event.json()
             if isinstance(value, dict):
@@ -91,18 +98,32 @@ class Usage:
         return self._started
 
     def close(self) -> None:
-        """The stream ended early: raise the output to what was delivered, and say that it is an estimate."""
-        if self.complete:
+        """The answer is over: where the host's last count never came, raise the output to what was delivered.
+
+        Once the host has told why it stopped, its count is its last word.
+        """
+        self.estimated = self.estimated or not (self.complete and self._final)
+        if self._final:
             return
-        self.estimated = True
         entries = self._iterations()
         serving = [entry for entry in entries if _serves(entry)]
         told = sum(map(_output, entries if serving else [*entries, self.raw]))
-        missing = max(self._content_bytes // 4 - told, 0)
+        missing = max(text_tokens(self._content_bytes) - told, 0)
         if serving:
             running = {**serving[-1], "output_tokens": _output(serving[-1]) + missing}
             self.raw["iterations"] = [running if entry is serving[-1] else entry for entry in entries]
         self.raw["output_tokens"] = _output(self.raw) + missing
+
+    def assume(self, prompt: int) -> None:
+        """The host said nothing of usage: take the prompt's probable size and what was delivered."""
+        self.left_out.append("everything")
+        self.estimated = True
+        self.raw = {**self.raw, "input_tokens": prompt, "output_tokens": text_tokens(self._content_bytes)}
+
+    @property
+    def silent(self) -> bool:
+        """The host said nothing that could be billed."""
+        return not self._iterations() and not any(name in self.raw for name in _NUMBERS.values())
 
     def passes(self) -> list[Pass]:
         """What has to be paid, pass by pass."""
@@ -165,6 +186,7 @@ class Usage:
         count = _count(value)
         if count is None:
             self.odd.append(f"{name}={value!r}"[:80])
+            self.left_out.append(name)
             return 0
         return count
 
@@ -175,10 +197,11 @@ class Usage:
 
     def _see_message(self, value: dict[str, Any], *, complete: bool = True) -> None:
         self._started = True
-        self.complete = complete
+        self.complete = self._final = complete
         self.model = str(value.get("model") or "")
         self.message_id = str(value.get("id") or "")
         self.stop_reason = value.get("stop_reason")
+        self._content_bytes = sum(map(_block_size, value.get("content") or ())) if complete else 0
         usage = value.get("usage")
         self.raw = dict(usage) if isinstance(usage, dict) else {}
 
@@ -186,6 +209,7 @@ class Usage:
         delta = value.get("delta")
         if isinstance(delta, dict) and delta.get("stop_reason"):
             self.stop_reason = delta["stop_reason"]
+            self._final = isinstance(value.get("usage"), dict) and "output_tokens" in value["usage"]
         usage = value.get("usage")
         if isinstance(usage, dict):
             self.raw |= {name: self._replace(name, said) for name, said in usage.items() if said is not None}
@@ -196,6 +220,8 @@ class Usage:
         if name not in _NUMBERS.values():
             return {**before, **said} if isinstance(before, dict) and isinstance(said, dict) else said
         count = _count(said)
+        if count is None:
+            self.left_out.append(name)
         if count is None or count < (_count(before) or 0):
             self.odd.append(f"{name}={said!r}"[:80])
             return before
@@ -217,9 +243,26 @@ def _count(value: Any) -> int | None:
     """A sane token count: 0 for what is absent, None for what is no count."""
     if value is None:
         return 0
+    if isinstance(value, jiter.LosslessFloat | float) and float(value).is_integer():
+        value = int(float(value))  # 50.0 is plainly 50
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TOKENS:
         return None
     return value
+
+
+def _content_size(event: Event) -> int:
+    """Bytes of text in a delta, however its frame is padded and escaped."""
+    try:
+        delta = orjson.loads(event.data)["delta"]
+        return sum(len(delta[name].encode()) for name in _CONTENT if name in delta)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return 0
+
+
+def _block_size(block: Any) -> int:
+    """Bytes of text in a whole block."""
+    said = [block[name] for name in (*_CONTENT, "input") if name in block] if isinstance(block, dict) else []
+    return sum(len(str(value).encode("utf-8", "replace")) for value in said)
 
 
 def _output(entry: Mapping[str, Any]) -> int:

@@ -2,7 +2,10 @@
 
 import logging
 import socket
+import struct
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from http import HTTPStatus
 from typing import Any
@@ -34,22 +37,35 @@ OPEN, KEY, OPERATOR = "open", "key", "operator"
 """Who may use a view: everybody, every key, the operator's key. A view without a word of its own is the operator's."""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a client may take of us.
+
+    Attributes:
+        max_body: bytes of a request's body.
+        write_timeout: seconds until it takes what it is sent.
+    """
+
+    max_body: int
+    write_timeout: float = 60.0
+
+
 class Exchange(Response):
     """A corridor's answer, written while the corridor runs.
 
     A sign of life may have to leave before the host has said a word; WSGI's ``write`` is made for that.
     """
 
-    def __init__(self, pipeline: Pipeline, surface: Surface, action: Action, max_body: int) -> None:
+    def __init__(self, pipeline: Pipeline, surface: Surface, action: Action, limits: Limits) -> None:
         super().__init__()
         self._pipeline = pipeline
         self._surface = surface
         self._action = action
-        self._max_body = max_body
+        self._limits = limits
 
     def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         """Run the corridor."""
-        door = WsgiDoor(environ, start_response, self._max_body)
+        door = WsgiDoor(environ, start_response, self._limits)
         self._pipeline.serve(self._surface, self._action, door)
         if not door.begun:
             door.begin(499, {})  # nobody reads it, but the server wants a status for its own books
@@ -63,13 +79,14 @@ class WsgiDoor:
         headers: the request's headers, names in lower case; a header that came twice is joined by a comma.
     """
 
-    def __init__(self, environ: dict[str, Any], start_response: Start, max_body: int) -> None:
+    def __init__(self, environ: dict[str, Any], start_response: Start, limits: Limits) -> None:
         self.headers: Mapping[str, str] = {
             name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")
         }
         self._environ = environ
         self._start_response = start_response
-        self._max_body = max_body
+        self._max_body = limits.max_body
+        self._patience = struct.pack("@ll", int(limits.write_timeout), int(limits.write_timeout % 1 * 1_000_000))
         self._write: Callable[[bytes], Any] | None = None
 
     @property
@@ -104,6 +121,8 @@ class WsgiDoor:
             phrase = HTTPStatus(status).phrase
         except ValueError:
             phrase = "Error"
+        if self.socket is not None:  # one that stopped reading must not hold a thread for ever
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, self._patience)
         self._write = self._start_response(f"{status} {phrase}", list(headers.items()))
 
     def write(self, data: bytes) -> None:
@@ -113,7 +132,14 @@ class WsgiDoor:
         try:
             self._write(data)
         except OSError:
+            self._hang_up()
             raise ClientLeft from None
+
+    def _hang_up(self) -> None:
+        """Whatever the server still wants to send must fail at once, not wait for a reader once more."""
+        if self.socket is not None:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
 
     def _check_form(self) -> None:
         kind = self._environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
@@ -143,12 +169,12 @@ def mount(
     surfaces: Iterable[Surface],
     blueprints: Iterable[Blueprint],
     catalog: Catalog,
-    max_body: int,
+    limits: Limits,
 ) -> None:
     """Give the app every route: the surfaces', the core's own, and those that plugins bring."""
     for surface in surfaces:
         for path, action in surface.paths.items():
-            view = _corridor(pipeline, surface, action, max_body)
+            view = _corridor(pipeline, surface, action, limits)
             app.add_url_rule(path, f"{surface.name}:{path}", view, methods=["POST"])
     app.register_blueprint(_health())
     app.register_blueprint(_models(pipeline, catalog))
@@ -176,10 +202,10 @@ def principal() -> Principal:
     return found
 
 
-def _corridor(pipeline: Pipeline, surface: Surface, action: Action, max_body: int) -> Callable[[], Response]:
+def _corridor(pipeline: Pipeline, surface: Surface, action: Action, limits: Limits) -> Callable[[], Response]:
     @access(OPEN)  # the corridor asks for the key itself, so that the surface words the refusal
     def view() -> Response:
-        return Exchange(pipeline, surface, action, max_body)
+        return Exchange(pipeline, surface, action, limits)
 
     return view
 
@@ -209,6 +235,7 @@ def _tell_http(error: HTTPException) -> Response:
         message = f"{request.path!r} does not take {request.method}."
     told = GatewayError(message, status=status, kind=KINDS.get(status, "invalid_request_error"))
     response = _error_response(told)
+    response.headers["gateway-error"] = HTTPStatus(status).phrase.lower().replace(" ", "_")
     for name, value in error.get_headers():
         if name.lower() == "allow":
             response.headers[name] = value
@@ -247,7 +274,7 @@ def _health() -> Blueprint:
     @health.get("/health/readiness")
     @access(OPEN)
     def ready() -> Response:
-        return jsonify({"status": "healthy", "db": "Not connected"})
+        return jsonify({"status": "healthy"})
 
     @health.get("/healthz")
     @health.get("/livez")

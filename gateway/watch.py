@@ -16,7 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from gateway.errors import ClientLeft, UpstreamTimeout
+from gateway.drain import Drain
+from gateway.errors import ClientLeft, Stopping, UpstreamTimeout
 
 _HANG_UP = select.POLLHUP | select.POLLERR | select.POLLNVAL
 _LEAVING = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere an empty peek tells
@@ -31,6 +32,7 @@ class Timeouts:
         first_byte: from the request sent to the answer's head; thinking models take minutes.
         idle: between two bytes of the answer.
         total: for the whole attempt.
+        write: until a client takes what it is sent; one that stopped reading counts as gone.
         keepalive: of silence toward a streaming client, until it gets a sign of life.
     """
 
@@ -38,6 +40,7 @@ class Timeouts:
     first_byte: float = 600.0
     idle: float = 300.0
     total: float = 3600.0
+    write: float = 60.0
     keepalive: float = 15.0
 
 
@@ -62,6 +65,7 @@ class Watch:
     Args:
         timeouts: the patience with the host.
         listener: the client's side; None when nobody listens, as in a count or a test.
+        drain: tells when the process is about to end.
         clock: the monotonic clock.
 
     Attributes:
@@ -74,6 +78,7 @@ class Watch:
         timeouts: Timeouts,
         listener: Listener | None = None,
         *,
+        drain: Drain | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.timeouts = timeouts
@@ -84,6 +89,9 @@ class Watch:
         self._began = self._silent_since = clock()
         self._answering = False
         self._poll = select.poll()
+        self._drain = drain
+        if drain is not None:
+            drain.register(self._poll)
         self._client = listener.socket if listener else None
         self._client_fd = self._client.fileno() if self._client else -1
         if self._client_fd >= 0:
@@ -124,6 +132,8 @@ class Watch:
             self._listener.keepalive()
         until = min(self._deadline(), self._ring_at())
         events = dict(self._poll.poll(max(until - now, 0) * 1000))
+        if self._drain is not None and self._drain.ended:
+            raise Stopping("The gateway is stopping; ask again, another instance will answer.")
         if self._client_fd in events:
             self._look_at_client(events[self._client_fd])
         return descriptor in events

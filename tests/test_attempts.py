@@ -218,3 +218,59 @@ def test_every_attempt_settles_the_holds_and_a_broken_hold_hurts_nobody(caplog):
     assert ask(plugins=[limits]).status == 529
     assert log == ["complete", "released", "refused", "released"]
     assert caplog.text.count("a hold could not be settled") == 2
+
+
+@responses.activate
+@pytest.mark.parametrize("number", [b"1e400", b"1234567890123456789012345678901234567890"])
+def test_a_hosts_odd_details_do_not_break_the_error(number):
+    responses.post(URL, b'{"error": {"type": "x", "message": "m", "details": {"n": %b}}}' % number, status=400)
+    door = ask()
+    assert (door.status, b'"m"' in door.received) == (400, True)
+
+
+def test_a_name_too_long_for_a_model_is_not_echoed():
+    door = ask({"model": "m" * 300})
+    assert (door.status, len(door.received) < 300) == (404, True)
+
+
+@responses.activate
+def test_a_provider_that_cannot_state_its_facts_still_leaves_an_entry(monkeypatch):
+    seen = []
+    monkeypatch.setattr(TestHost, "served", lambda self, call: 1 / 0)
+    responses.post(URL, strictjson.dumps(sample_message()))
+    assert ask(seen=seen).status == 200
+    assert (seen[0].outcome, seen[0].bill, seen[0].unpriced) == ("complete", None, ("everything: pricing failed",))
+
+
+@responses.activate
+def test_a_feature_that_cannot_price_stops_no_call():
+    told = []
+
+    class Broken:
+        @hookimpl
+        def adjust_cost(self):
+            raise RuntimeError("no price today")
+
+    class Limits:
+        @hookimpl
+        def admit_call(self, estimate):
+            told.append(estimate)
+
+    responses.post(URL, strictjson.dumps(sample_message()))
+    assert ask(plugins=[found(Broken, "broken", "feature"), found(Limits, "limits", "infra")]).status == 200
+    assert told == [None]
+
+
+@responses.activate
+def test_an_estimate_covers_what_the_model_may_write_and_the_dearest_input():
+    told = []
+
+    class Limits:
+        @hookimpl
+        def admit_call(self, estimate):
+            told.append({line.kind: line.quantity for line in estimate.lines})
+
+    responses.post(URL, strictjson.dumps(sample_message()))
+    ask({"max_tokens": 77}, plugins=[found(Limits, "limits", "infra")])
+    assert told[0]["output"] == 77
+    assert set(told[0]) == {"cache_write_1h", "output"}

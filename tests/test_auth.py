@@ -14,7 +14,7 @@ from gateway.auth import (
     read_credential,
     unauthenticated,
 )
-from gateway.errors import Unauthenticated
+from gateway.errors import Forbidden, Unauthenticated
 from gateway.secret import Secret
 
 KNOWN = MasterKey(Secret("sk-master-1"))
@@ -58,11 +58,11 @@ def test_two_keys_that_differ_are_refused(other):
      "sk-master-1 x", "$LITELLM_KEY"],
 )  # fmt: skip
 def test_anything_but_the_bare_key_is_nobodys(value):
-    assert KNOWN.authenticate_request(read_credential({"authorization": value})) is None
+    assert KNOWN.authenticate_request(read_credential({"authorization": value}), {}) is None
 
 
 def test_the_master_key_is_the_operators():
-    assert KNOWN.authenticate_request("sk-master-1") is MASTER
+    assert KNOWN.authenticate_request("sk-master-1", {}) is MASTER
     assert MASTER.permissions.operator
     assert MASTER.permissions.allow_model("anything")
     assert MASTER.permissions.allow_capability("anything")
@@ -72,22 +72,22 @@ def test_the_master_key_is_the_operators():
     "credential", [None, "", "sk-master-", "sk-master-12", "SK-MASTER-1", "ключ", "\x00", "x" * 100_000]
 )
 def test_another_key_is_nobodys(credential):
-    assert KNOWN.authenticate_request(credential) is None
+    assert KNOWN.authenticate_request(credential, {}) is None
 
 
 def test_a_key_beyond_ascii_is_compared_as_it_is_sent():
-    assert MasterKey(Secret("ключ-ü")).authenticate_request(wire("ключ-ü")) is MASTER
-    assert MasterKey(Secret("ключ-ü")).authenticate_request(wire("ключ-u")) is None
+    assert MasterKey(Secret("ключ-ü")).authenticate_request(wire("ключ-ü"), {}) is MASTER
+    assert MasterKey(Secret("ключ-ü")).authenticate_request(wire("ключ-u"), {}) is None
 
 
 @given(st.text() | st.text().map(wire))
 def test_no_credential_whatever_breaks_the_door(text):
-    assert KNOWN.authenticate_request(read_credential({"x-api-key": text})) is None
+    assert KNOWN.authenticate_request(read_credential({"x-api-key": text}), {}) is None
 
 
 @pytest.mark.parametrize("credential", [None, "", "anything", "ключ"])
 def test_without_a_key_everybody_gets_in(credential):
-    assert MasterKey(None).authenticate_request(credential) is ANYBODY
+    assert MasterKey(None).authenticate_request(credential, {}) is ANYBODY
 
 
 def test_a_refusal_says_how_to_send_a_key_and_not_what_was_wrong():
@@ -101,3 +101,34 @@ def test_generated_keys_are_long_and_never_the_same():
     keys = {generate_key().reveal() for _ in range(50)}
     assert len(keys) == 50
     assert all(key.startswith("sk-") and len(key) >= 43 and key not in SAMPLE_KEYS for key in keys)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:4000", "localhost:4000", "0.0.0.0:4000", "[::1]:4000", "10.0.0.7"]
+)
+def test_without_a_key_this_machines_own_names_are_served(host):
+    assert MasterKey(None).authenticate_request(None, {"host": host}).key_id == "anonymous"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"host": "evil.example"},
+        {"host": "evil.example:4000"},
+        {"host": "localhost.evil.example"},
+        {"host": "127.0.0.1.evil.example"},
+    ],
+)
+def test_without_a_key_no_web_page_can_spend(headers):
+    with pytest.raises(Forbidden, match="serves no web pages"):
+        MasterKey(None).authenticate_request(None, {"host": "127.0.0.1", **headers})
+
+
+def test_an_operator_may_open_it_under_any_name_but_not_to_web_pages():
+    opened = MasterKey(None, anywhere=True)
+    assert opened.authenticate_request(None, {"host": "claude.example"}).key_id == "anonymous"
+    with pytest.raises(Forbidden):
+        opened.authenticate_request(None, {"host": "claude.example", "origin": "https://evil.example"})

@@ -111,3 +111,14 @@ def test_ids_sort_by_time_and_cannot_be_guessed():
     assert len({one[16:] for one in ids}) == 200
     assert [one[:16] for one in ids] == sorted(one[:16] for one in ids)
     assert all(one.startswith("req_") and len(one) == 36 for one in ids)
+
+
+def test_what_is_removed_is_gone_from_the_copy_only():
+    call = make_call({"output_config": {"effort": "low", "format": 1}, "speed": "fast"})
+    call.remove("output_config.effort")
+    call.remove("speed")
+    call.remove("never.there")
+    call.remove("nor_this")
+    assert call.get("output_config") == {"format": 1}
+    assert "speed" not in call.body
+    assert call.asked["output_config"] == {"effort": "low", "format": 1}

@@ -107,16 +107,17 @@ def test_an_empty_file_is_all_defaults(text):
     assert (empty.sections, empty.warnings, empty.ca, empty.proxy) == ({}, (), None, None)
 
 
-def test_every_setting_arrives():
+def test_every_setting_arrives(tmp_path):
+    (tmp_path / "ca.pem").touch()
     full = read(
-        """\
+        f"""\
         general_settings:
           master_key: "  sk-1  "
           forward_client_headers_to_llm_api: true
           forwarded_headers: [X-Trace-Id]
           unknown_params: refuse
           max_request_size_mb: 1.5
-          ca_bundle: /etc/ca.pem
+          ca_bundle: {tmp_path}/ca.pem
           proxy: http://proxy:3128
         litellm_settings:
           drop_params: true
@@ -138,7 +139,7 @@ def test_every_setting_arrives():
     assert full.refuse_unknown
     assert full.drop_params
     assert full.max_body == 1.5 * 2**20
-    assert (full.ca, full.proxy) == ("/etc/ca.pem", "http://proxy:3128")
+    assert (full.ca, full.proxy) == (f"{tmp_path}/ca.pem", "http://proxy:3128")
     times = full.timeouts
     assert (times.connect, times.first_byte, times.idle, times.total, times.keepalive) == (1, 2.5, 3, 4, 5)
     assert (full.plugins, full.book, full.sections) == (("anthropic",), "current", {"fast_mode": {"colour": "red"}})
@@ -164,11 +165,10 @@ def test_every_setting_arrives():
         ("general_settings:\n  forwarded_headers: [X-Amz-Security-Token]\n", "gateway.yaml:2: general_settings.forwarded_headers[0]: 'X-Amz-Security-Token' is never forwarded."),
         ("general_settings:\n  unknown_params: ignore\n", "gateway.yaml:2: general_settings.unknown_params: Must be one of: pass, refuse."),
         ("router_settings:\n  timeout: soon\n", "gateway.yaml:2: router_settings.timeout: Not a valid number."),
-        ("router_settings:\n  timeout: -1\n", "gateway.yaml:2: router_settings.timeout: Must be greater than 0."),
+        ("router_settings:\n  timeout: -1\n", "gateway.yaml:2: router_settings.timeout: Must be greater than 0 and less than or equal to 86400."),
         ("router_settings:\n  keepalive_interval: 60\n", "gateway.yaml:2: router_settings.keepalive_interval: Must be greater than 0 and less than or equal to 15."),
         ("plugins: anthropic\n", "gateway.yaml:1: plugins: has to be a list of plugin names."),
         ("plugins: [1]\n", "gateway.yaml:1: plugins: has to be a list of plugin names."),
-        ("plugins:\n", "gateway.yaml:1: plugins: has to be a list of plugin names."),
         ("model_list: {}\n", "gateway.yaml:1: model_list: has to be a list."),
         ("model_list:\n  - nothing\n", "gateway.yaml:2: model_list[0]: has to be a mapping."),
         ("- a\n- b\n", "gateway.yaml:1: the file has to be a mapping of sections."),
@@ -493,3 +493,34 @@ def test_any_text_is_a_configuration_or_a_named_mistake(text):
         return
     with pytest.raises(ConfigError, match=r"^gateway\.yaml:\d+: "):
         read(text, {})
+
+
+def test_an_empty_list_of_plugins_is_no_list():
+    assert read("plugins:\n").plugins == ("*",)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (
+            "general_settings:\n  ca_bundle: /nowhere/ca.pem\n",
+            "gateway.yaml:2: general_settings.ca_bundle: there is no file",
+        ),
+        ("general_settings:\n  forwarded_headers: [anthropic-beta]\n", "'anthropic-beta' is never forwarded"),
+        ("general_settings:\n  proxy: http://h:1x\n", "gateway.yaml:2: general_settings.proxy: .* has no valid port"),
+        ("general_settings:\n  proxy: ftp://h\n", "is not http or https"),
+        ("general_settings:\n  proxy: http://h/?key=x\n", "has a query or a fragment"),
+        ("general_settings:\n  proxy: 'http://h o/'\n", "has no valid host"),
+        ("general_settings:\n  proxy: 7\n", "not a text"),
+        ("general_settings:\n  master_key: schlüssel\n", "printable ASCII"),
+        ("? [a, b]\n: c\n", "a key has to be a text"),
+    ],
+)
+def test_what_would_fail_every_call_fails_at_startup(text, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        read(text)
+
+
+def test_a_price_that_nobody_can_mean_is_a_mistake():
+    with pytest.raises(ConfigError, match="input_cost_per_token: a price has to be"):
+        served(model("model: anthropic/x", "input_cost_per_token: 1e999", "output_cost_per_token: 1"))

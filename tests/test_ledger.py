@@ -86,7 +86,6 @@ BILLS = {
     # 1000 x 5 + 500 x 25
     "plain": ("claude-opus-4-6", tokens(1000, 500), "0.0175"),
     "plain under a dated name": ("claude-opus-4-6-20260205", tokens(1000, 500), "0.0175"),
-    "plain above 200,000": ("claude-opus-4-6", tokens(250_000, 1000), "1.275"),
     # 200 x 5 + 10000 x 6.25 + 100 x 25
     "five-minute write": ("claude-opus-4-6", tokens(200, 100, **written(10_000, 0)), "0.066"),
     "write without a split": ("claude-opus-4-6", tokens(200, 100, cache_creation_input_tokens=10_000), "0.066"),
@@ -183,6 +182,17 @@ BILLS = {
 }  # fmt: skip
 
 
+def test_a_surcharge_that_no_factor_prices_is_named():
+    long = tokens(200_001, 1000)
+    entry = bill("claude-opus-4-6", long)
+    assert entry.unpriced == ("the surcharge above 200000 prompt tokens",)
+    assert bill("claude-opus-4-6", tokens(200_000, 1000)).unpriced == ()
+    assert bill("claude-opus-4-6", long, book="current").unpriced == ()
+    priced = Factor("long", Decimal(2), fact="prompt")
+    there = settled(anthropic("claude-opus-4-6"), long, adjust=lambda call, usage, served: [priced])
+    assert there.unpriced == ()
+
+
 @pytest.mark.parametrize("name", BILLS)
 @pytest.mark.parametrize("book", BOOKS)
 def test_bills_worked_out_by_hand(name, book):
@@ -274,7 +284,8 @@ def test_the_lines_of_any_bill_sum_to_its_total(top, passes, model):
 def settled(deployment, usage, *, stated=None, body=None, adjust=lambda call, usage, served: (), rows=()):
     catalog = Catalog({"base": [*ROWS, *rows]})
     return settlement(catalog, adjust).settle(
-        report(call_to(deployment, body=body), stated=stated or {}), used(usage) if isinstance(usage, dict) else usage
+        report(call_to(deployment, body=body), stated=lambda: stated or {}),
+        used(usage) if isinstance(usage, dict) else usage,
     )
 
 

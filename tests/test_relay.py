@@ -87,7 +87,7 @@ class Ride:
             lambda usage, outcome, said: settlement.settle(
                 Report(call, 1, outcome, Timings(None, 1.0, 1.0), error=said), usage
             ),
-            prompt_bytes,
+            lambda: -(-prompt_bytes // 4),
         )
 
     def take(self, *bursts, then=None):
@@ -468,3 +468,30 @@ def test_no_cut_into_bursts_changes_a_byte(places):
     whole.take(events)
     assert ride.door.received == whole.door.received
     assert ride.entry.cost == whole.entry.cost
+
+
+def test_a_credential_that_is_refused_midway_is_ours_too():
+    error = Event.of({"type": "error", "error": {"type": "authentication_error", "message": "invalid x-api-key"}})
+    told = Ride().breaks(UpstreamError, error)
+    assert (told.status, told.should_retry) == (502, False)
+    assert "this gateway's credential" in told.message
+
+
+def test_a_writer_that_trips_is_the_hosts_fault_and_is_settled(monkeypatch, caplog):
+    ride = Ride()
+
+    def trip(_writer, _burst):
+        raise TypeError("unhashable")
+
+    monkeypatch.setattr("gateway.surface.MessagesWriter.events", trip)
+    assert "could not be understood" in ride.breaks(Garbled, start(), block(0, "text")).message
+    assert "unhashable" in caplog.text
+
+
+def test_an_answer_without_usage_is_not_free():
+    ride = Ride(stream=False)
+    ride.take(Event.of({"type": "message", "content": [{"type": "text", "text": "abcd"}], "usage": None}))
+    assert ride.entry.estimated
+    assert ride.entry.cost > 0
+    assert ride.entry.unpriced == ("usage: everything",)
+    assert ride.door.answer_headers["gateway-unpriced"] == "usage: everything"

@@ -131,7 +131,7 @@ def test_events_of_another_shape_are_survived(name, value):
     assert counts(stream(Event(name, value))) == [{}]
 
 
-@pytest.mark.parametrize("value", [-1, 1e30, "12", True, False, [], {}, 3.0, MAX_TOKENS + 1, 10**18])
+@pytest.mark.parametrize("value", [-1, 1e30, "12", True, False, [], {}, 3.5, MAX_TOKENS + 1, 10**18])
 def test_a_number_that_is_none_is_left_out_and_noted(value):
     usage = answer(FULL | {"output_tokens": value})
     assert "output" not in usage.passes()[0].counts
@@ -421,3 +421,54 @@ def test_no_cache_write_is_lost_or_counted_twice(fresh, read, minutes, hour):
     (one,) = usage.passes()
     assert one.prompt == fresh + read + minutes // 2 + hour // 2
     assert one.counts.get("cache_write_1h", 0) == hour // 2
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        {"type": "text_delta", "text": "abcd"},
+        {"type": "thinking_delta", "thinking": "abcd"},
+        {"type": "input_json_delta", "partial_json": '"a":'},
+    ],
+    ids=lambda one: one["type"],
+)
+@pytest.mark.parametrize("padding", [b"", b"          "])
+def test_what_was_delivered_counts_without_its_envelope(one, padding):
+    said = event("content_block_delta", index=0, delta=one)
+    usage = stream(start(FULL), *[Event(said.name, said.data[:-1] + padding + b"}")] * 500)
+    usage.close()
+    assert counts(usage)[0]["output"] == 500
+
+
+def test_the_hosts_last_word_is_not_raised():
+    usage = stream(start(FULL), *[text("a" * 400)] * 9, delta({"output_tokens": 12}))
+    usage.close()
+    assert (counts(usage)[0]["output"], usage.estimated) == (12, True)
+
+
+def test_a_count_without_an_end_is_not_the_last_word():
+    usage = stream(start(FULL), *[text("a" * 400)] * 9, delta({"output_tokens": 12}, stop_reason=None))
+    usage.close()
+    assert counts(usage)[0]["output"] == 900
+
+
+def test_a_whole_number_may_be_spelled_with_a_point():
+    assert counts(answer(FULL | {"output_tokens": 50.0}))[0]["output"] == 50
+
+
+def test_a_host_that_says_nothing_of_usage_is_assumed_to_have_worked():
+    usage = stream(event("message", content=[{"type": "text", "text": "abcd" * 10}, 7], usage=None))
+    assert usage.silent
+    usage.assume(33)
+    assert counts(usage) == [{"input": 33, "output": 10}]
+    assert usage.estimated
+    assert usage.left_out == ["everything"]
+
+
+def test_an_end_without_a_last_count_is_an_estimate():
+    usage = stream(start(FULL), text("a" * 400), event("message_stop"))
+    usage.close()
+    assert (counts(usage)[0]["output"], usage.estimated) == (100, True)
+    told = stream(start(FULL), text("a" * 400), delta({"output_tokens": 90}), event("message_stop"))
+    told.close()
+    assert (counts(told)[0]["output"], told.estimated) == (90, False)

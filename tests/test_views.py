@@ -8,14 +8,14 @@ from flask import Blueprint
 from gateway import TooLarge, hookimpl
 from gateway.errors import ClientLeft, InvalidRequest, UnsupportedMedia
 from gateway.testing import found
-from gateway.views import WsgiDoor
+from gateway.views import Limits, WsgiDoor
 
 KEYED = "general_settings: {master_key: sk-a-long-one}"
 
 
 def door(body=b"{}", limit=100, **environ):
     told = {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
-    return WsgiDoor({**told, **environ}, lambda *_: lambda _data: None, limit)
+    return WsgiDoor({**told, **environ}, lambda *_: lambda _data: None, Limits(limit))
 
 
 def test_a_body_is_read_whole():
@@ -59,7 +59,7 @@ def test_a_closed_connection_is_a_client_that_left():
     def broken(_data):
         raise BrokenPipeError
 
-    one = WsgiDoor({}, lambda *_: broken, 100)
+    one = WsgiDoor({}, lambda *_: broken, Limits(100))
     with pytest.raises(LookupError):
         one.write(b"x")
     one.begin(299, {})

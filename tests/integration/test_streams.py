@@ -7,9 +7,10 @@ import struct
 import time
 
 import pytest
-from gateway_infra_simulator import Answer
+from gateway_infra_simulator import Answer, Simulator
 
 from gateway.testing import parse_stream
+from tests.integration.conftest import CONFIG, running
 
 BODY = {"model": "claude-opus-4-6", "max_tokens": 200, "messages": [{"role": "user", "content": "Hello"}]}
 PATHS = {"messages": "/v1/messages", "chat": "/v1/chat/completions"}
@@ -296,3 +297,39 @@ def test_a_second_request_on_the_connection_still_works(raw, gateway):
     early.socket.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     early.until(b'"status":"ok"')
     assert b"late" in early.data
+
+
+def test_a_client_that_stops_reading_gives_its_thread_back(tmp_path):
+    config = CONFIG.replace("keepalive_interval: 0.3", "keepalive_interval: 0.3\n  write_timeout: 1")
+    with (
+        Simulator(keys=("sim-key",)) as sim,
+        running(sim, tmp_path, config, arguments=("--workers", "1", "--threads", "2")) as gateway,
+    ):
+        sim.always(Answer.text("x" * 20_000_000, chunks=200))
+        lazy = [Raw(gateway, PATHS["messages"], {**BODY, "stream": True}) for _ in range(2)]
+        until(lambda: [record.peer for record in sim.log] == ["closed"] * 2, 15)
+        assert fetch(gateway, "/v1/models")["data"]
+        for client in lazy:
+            client.socket.close()
+
+
+@pytest.mark.slow
+def test_a_stop_ends_what_runs_in_time_to_bill_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "sitecustomize.py").write_text(
+        "import gateway.serving as serving\nserving.GRACE = 3\nserving.LAST_SECONDS = 2\n"
+    )
+    with Simulator(keys=("sim-key",)) as sim, running(sim, tmp_path) as gateway:
+        sim.always(Answer.text("words that were said " * 20, chunks=20).silent(60, "mid_text"))
+        streams = [Raw(gateway, PATHS[surface], {**BODY, "stream": True}) for surface in ("messages", "chat")]
+        for one in streams:
+            one.until(b"words")
+        gateway.process.terminate()
+        texts = [one.whole() for one in streams]
+        assert all(b"The gateway is stopping" in text for text in texts)
+        assert gateway.process.wait(20) == 0
+        entries = ledger(gateway)
+        assert [entry["outcome"] for entry in entries] == ["cut", "cut"]
+        assert all(entry["estimated"] and float(entry["cost_usd"]) > 0 for entry in entries)
+        for one in streams:
+            one.socket.close()

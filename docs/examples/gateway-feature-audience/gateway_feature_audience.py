@@ -29,7 +29,7 @@ class AudiencePlugin:
 
     @hookimpl
     def prepare_request(self, call: Call) -> None:
-        call.body.pop("audience", None)
+        call.remove("audience")
 
     @hookimpl
     def adjust_cost(self, call: Call) -> Factor | None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
@@ -15,6 +15,7 @@ from gateway import (
     Call,
     ConfigError,
     Deployment,
+    HttpUrl,
     Outbound,
     Provider,
     Rows,
@@ -27,16 +28,13 @@ from gateway import (
 
 PUBLIC = "https://api.anthropic.com"
 KEY_VARIABLE = "ANTHROPIC_API_KEY"
-NOT_COUNTED = frozenset({"stream", "max_tokens", "metadata", "service_tier", "stop_sequences", "container",
-                         "temperature", "top_p", "top_k", "inference_geo", "speed"})  # fmt: skip
-"""Fields of a request that have no part in counting its tokens (SDK types, message_count_tokens_params)."""
 
 
 class Settings(Schema):
     """What a deployment may say: a key (else the usual variable), and where the API is."""
 
     api_key = SecretField(load_default=None)
-    api_base = fields.Url(require_tld=False, validate=validate.Length(max=500), load_default=None)
+    api_base = HttpUrl(load_default=None)
 
 
 class ApiKey(AuthBase):
@@ -71,9 +69,8 @@ class Anthropic(Provider):
         return self._post(call, "/v1/messages", {**call.body, "model": call.host.upstream})
 
     def encode_count(self, call: Call) -> Outbound:
-        """The prompt alone."""
-        body = {name: value for name, value in call.body.items() if name not in NOT_COUNTED}
-        return self._post(call, "/v1/messages/count_tokens", body | {"model": call.host.upstream})
+        """The prompt, which the core has freed of what takes no part in counting."""
+        return self._post(call, "/v1/messages/count_tokens", {**call.body, "model": call.host.upstream})
 
     def _post(self, call: Call, path: str, body: Mapping[str, Any]) -> Outbound:
         headers = {

@@ -30,4 +30,4 @@ class Chat(Surface):
 
     def error(self, error: GatewayError, call_id: str) -> bytes:  # noqa: ARG002 - it stands in the header x-request-id
         """An error in OpenAI's envelope."""
-        return strictjson.dumps(error_object(error))
+        return strictjson.dumps_lenient(error_object(error))

@@ -39,4 +39,4 @@ class ChatWriter(Writer):
 
     def error(self, error: GatewayError) -> bytes:
         """An error instead of the rest; clients raise on it, so no final word follows."""
-        return b"data: %b\n\n" % strictjson.dumps(error_object(error))
+        return b"data: %b\n\n" % strictjson.dumps_lenient(error_object(error))
