@@ -14,6 +14,8 @@ from typing import Any
 from gunicorn import systemd
 from gunicorn.workers.sync import SyncWorker
 
+from gateway.serving import end_in_time
+
 # Where nginx finds us. "unix:/run/gateway/gateway.sock" is better still, because then no TCP port leads here at all;
 # several addresses stand with commas between them. nginx.conf has to name the same.
 bind = (os.environ.get("GATEWAY_BIND") or "127.0.0.1:4000").split(",")
@@ -71,6 +73,10 @@ header_map = "drop"
 accesslog = "-"
 errorlog = "-"
 access_log_format = '%(t)s %(h)s "%(m)s %(U)s" %(s)s %(B)s bytes %(M)s ms call=%({gateway-call-id}o)s'
+
+
+post_worker_init = end_in_time
+"""What still runs five seconds before graceful_timeout ends is cut off with an error, and settled."""
 
 
 def on_starting(server: Any) -> None:

@@ -8,15 +8,9 @@ from contextlib import suppress
 
 import pytest
 from hypothesis import settings
-from pytest_socket import socket_allow_hosts
 
 settings.register_profile("steady", deadline=None, derandomize=True, database=None)
 settings.load_profile("steady")
-
-
-@pytest.fixture(autouse=True)
-def _loopback_only() -> None:
-    socket_allow_hosts(["127.0.0.1", "::1"], allow_unix_socket=True)
 
 
 class LoopbackHost:

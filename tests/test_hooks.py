@@ -220,7 +220,40 @@ def test_hook_admit_call_holds_refuses_and_gives_back(ask):
     assert (refused.status, refused.answer_headers["retry-after"]) == (429, "9")
     assert refused.answer_headers["x-should-retry"] == "false"
     assert not refused.sent_upstream[1:]
-    assert log in ([], [("asked", True), "released"])
+    assert log.count("released") == log.count(("asked", True))
+    assert not [step for step in log if step[0] == "settled"]
+
+
+def test_holds_of_others_are_given_back_when_one_refuses(ask):
+    log = []
+
+    class Hold:
+        headers = {}
+
+        def settle(self, entry):
+            log.append("settled")
+
+        def release(self):
+            log.append("released")
+
+    class Early:
+        @hookimpl(tryfirst=True)
+        def admit_call(self):
+            return Hold()
+
+    class Late:
+        @hookimpl(trylast=True)
+        def admit_call(self):
+            return Hold()
+
+    class Refusing:
+        @hookimpl
+        def admit_call(self):
+            raise BudgetExceeded("The budget is spent.")
+
+    plugins = found(Early, "early", "infra"), found(Late, "late", "infra"), found(Refusing, "refusing", "infra")
+    assert ask(*plugins).status == 429
+    assert log == ["released"]
 
 
 def test_hook_prepare_request_writes_its_own_field_on_a_copy(ask):
