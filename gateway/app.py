@@ -17,7 +17,7 @@ from gateway.config import Config
 from gateway.deployments import Deployments
 from gateway.document import meant
 from gateway.drain import Drain
-from gateway.errors import ConfigError, DuplicatePlugin, UnpricedDeployment
+from gateway.errors import ConfigError, DuplicatePlugin, GatewayError, UnpricedDeployment
 from gateway.estimate import prompt_tokens
 from gateway.hold import Hold, release
 from gateway.hookspecs import hookimpl
@@ -27,7 +27,7 @@ from gateway.pipeline import Admit, Pipeline
 from gateway.plugins import Found, Plugins, discover
 from gateway.pricing import Factor
 from gateway.provider import Provider
-from gateway.relay import Filter
+from gateway.relay import Filter, disjoint
 from gateway.routing import Routing
 from gateway.secret import Secret
 from gateway.surface import Messages, Surface
@@ -166,7 +166,7 @@ def _pipeline(
         providers,
         transport,
         capabilities,
-        prepare=_prepare(plugins),
+        prepare=_prepare(plugins, claims),
         filters=_filters(plugins),
         settlement=settlement,
         timeouts=config.timeouts,
@@ -188,18 +188,32 @@ def _authenticate(plugins: Plugins) -> Callable[[str | None, Mapping[str, str]],
     return lambda credential, headers: hook(credential=credential, headers=headers)
 
 
-def _prepare(plugins: Plugins) -> Callable[[Call], Any]:
-    if not plugins.has("prepare_request"):
-        return lambda _call: None
-    hook = plugins.hook.prepare_request
-    return lambda call: hook(call=call)
+def _prepare(plugins: Plugins, claims: Claims) -> Callable[[Call], None]:
+    """Let every feature write what it claims; one that writes anything else stops the call, or order would matter."""
+    steps = [(name, step, claims.owned_by(name)) for name, step in plugins.each("prepare_request")]
+
+    def prepare(call: Call) -> None:
+        for name, step, own in steps:
+            before = dict(call.body)
+            step(call=call)
+            foreign = _rewritten(before, call.body) - own
+            if foreign:
+                raise GatewayError(f"The plugin {name} wrote {', '.join(sorted(foreign))}, which it does not claim.")
+
+    return prepare
+
+
+def _rewritten(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    """Top-level fields that are there no more, are new, or hold another object."""
+    missing = object()
+    return {name for name in {*before, *after} if before.get(name, missing) is not after.get(name, missing)}
 
 
 def _filters(plugins: Plugins) -> Callable[[Call], Sequence[Filter]]:
     if not plugins.has("filter_events"):
         return lambda _call: ()
     hook = plugins.hook.filter_events
-    return lambda call: hook(call=call)
+    return lambda call: disjoint(hook(call=call))
 
 
 def _adjust(plugins: Plugins) -> Callable[[Call, Pass, Mapping[str, str]], Iterable[Factor | str]]:

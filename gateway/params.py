@@ -214,6 +214,11 @@ class Claims:
         for union in self._unions():
             self._rules.setdefault(_top(union), []).append(partial(self._check_union, union))
 
+    def owned_by(self, plugin: str) -> frozenset[str]:
+        """Top-level fields of the body that a plugin's claims let it write."""
+        names = [name.partition("=")[0] for name, owner in self.owners.items() if owner == plugin]
+        return frozenset(_top(name) for name in names if " " not in name and ":" not in name)
+
     @property
     def uncounted(self) -> frozenset[str]:
         """Fields that a token-counting request does without."""

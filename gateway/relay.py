@@ -79,6 +79,21 @@ class Filter:
         return wanted
 
 
+def disjoint(filters: Sequence[Filter]) -> Sequence[Filter]:
+    """The filters, if no two of them want the same event: else their order would decide what the client gets.
+
+    Raises:
+        GatewayError: two of them do.
+    """
+    wanted: set[str] = set()
+    for one in filters:
+        names = one.events | {f"blocks of type {kind}" for kind in one.blocks}
+        if wanted & names:
+            raise GatewayError(f"Two plugins want to change {min(wanted & names)}; only one of them can.")
+        wanted |= names
+    return filters
+
+
 class Relay:
     """Carries one attempt's answer to the client.
 

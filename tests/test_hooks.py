@@ -367,3 +367,31 @@ def test_a_call_copy_leaves_the_clients_words_alone():
     there.set("output_config.effort", "low")
     assert call.asked["output_config"] == {"format": 1}
     assert there.body["output_config"] == {"format": 1, "effort": "low"}
+
+
+def test_a_feature_that_writes_what_it_does_not_claim_stops_the_call(ask):
+    class Greedy:
+        @hookimpl
+        def register_params(self):
+            return [Param("tone")]
+
+        @hookimpl
+        def prepare_request(self, call):
+            call.set("tone", "soft")
+            call.set("temperature", 0)
+
+    door = ask(found(Greedy, "greedy", "feature"))
+    assert door.status == 500
+    assert b"The plugin greedy wrote temperature, which it does not claim." in door.received
+    assert not door.sent_upstream
+
+
+def test_two_features_that_want_the_same_event_stop_the_call(ask):
+    class Shout:
+        @hookimpl
+        def filter_events(self):
+            return Filter(lambda event: [event], events=frozenset({"message"}))
+
+    door = ask(found(Shout, "shout", "feature"), found(Shout, "echo", "feature"))
+    assert (door.status, b"Two plugins want to change message" in door.received) == (500, True)
+    assert not door.sent_upstream
