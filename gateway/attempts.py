@@ -91,9 +91,7 @@ class Attempts:
         """
         prepared = self.prepare(call, candidates)
         settle = partial(self._settle, holds)
-        attempt = _Attempt(
-            self._transport, settle, Watch(self._timeouts, reply, drain=self._drain), prepared, reply, number=1
-        )
+        attempt = _Attempt(self._transport, settle, self._watch(reply), prepared, reply, number=1)
         return attempt.run(self._filters(prepared.call))
 
     def _watch(self, reply: Reply) -> Watch:
@@ -109,11 +107,8 @@ class Attempts:
     def count(self, call: Call, candidates: Sequence[Deployment], reply: Reply) -> dict[str, Any]:
         """Count the prompt's tokens at the host; costs nothing and leaves no entry."""
         prepared = self.prepare(call, candidates, counting=True)
-        answer = self._transport.send(
-            prepared.outbound,
-            prepared.provider.auth(prepared.call.host),
-            Watch(self._timeouts, reply, drain=self._drain),
-        )
+        auth = prepared.provider.auth(prepared.call.host)
+        answer = self._transport.send(prepared.outbound, auth, self._watch(reply))
         try:
             if answer.status != OK:
                 raise as_error(prepared.provider, answer)

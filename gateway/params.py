@@ -8,7 +8,7 @@ request pays only for the fields it has.
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from importlib import resources
 from typing import Any
 
@@ -138,8 +138,9 @@ class Dialect:
     neutral: frozenset[str]
 
     @classmethod
+    @cache
     def load(cls) -> "Dialect":
-        """Read the file that ships with the package."""
+        """Read the file that ships with the package; once, because it cannot change while we run."""
         rows = tomllib.loads(resources.files("gateway").joinpath("dialect.toml").read_text("utf-8"))
         known = set(DialectField.__dataclass_fields__)
         return cls(
