@@ -2,7 +2,7 @@
 
 from gateway import sse, strictjson
 from gateway.address import HttpUrl
-from gateway.call import Call, Deployment, Need, Permissions, Principal
+from gateway.call import Call, Deployment, Grant, Need, Permissions, Principal
 from gateway.catalog import BetaRow, FactorRow, GrantRow, MeterRow, ModelRow, Rows, rows
 from gateway.errors import (
     BudgetExceeded,
@@ -44,7 +44,7 @@ from gateway.usage import Pass, Usage
 __all__ = [
     "Action", "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "ClaimConflict", "ClientLeft", "ConfigError",
     "Deployment", "Entry", "Event", "Factor", "FactorRow", "Fault", "Filter", "Forbidden", "Garbled", "GatewayError",
-    "GrantRow", "Hold", "HttpUrl", "InvalidRequest", "Line", "MeterRow", "ModelRow", "Need", "NotSupported",
+    "Grant", "GrantRow", "Hold", "HttpUrl", "InvalidRequest", "Line", "MeterRow", "ModelRow", "Need", "NotSupported",
     "Outbound", "Param", "Pass", "Permissions", "Principal", "Provider", "RateLimited", "Reading", "Refusal", "Rows",
     "Secret", "SecretField", "Surface", "Timings", "TooLarge", "Unauthenticated", "Unavailable", "UnknownModel",
     "UnknownParameter", "Unreachable", "UnsupportedCapability", "UnsupportedMedia", "UpstreamError",

@@ -25,7 +25,7 @@ from gateway.ledger import Entry, Settlement
 from gateway.params import Claims, Dialect
 from gateway.pipeline import Admit, Pipeline
 from gateway.plugins import Found, Plugins, discover
-from gateway.pricing import Factor
+from gateway.pricing import Bill, Factor
 from gateway.provider import Provider
 from gateway.relay import Filter, disjoint
 from gateway.routing import Routing
@@ -167,6 +167,7 @@ def _pipeline(
         transport,
         capabilities,
         prepare=_prepare(plugins, claims),
+        relent=claims.without,
         filters=_filters(plugins),
         settlement=settlement,
         timeouts=config.timeouts,
@@ -176,7 +177,7 @@ def _pipeline(
         authenticate=_authenticate(plugins),
         claims=claims,
         routing=Routing(deployments, capabilities),
-        admit=_admit(plugins, settlement, capabilities),
+        admit=_admit(plugins, settlement, capabilities, providers),
         attempts=attempts,
         forward_betas=config.forward_headers,
         forwarded_headers=config.forwarded_headers if config.forward_headers else (),
@@ -237,15 +238,22 @@ def _record(record: Callable[..., Any], entry: Entry) -> None:
     record(entry=entry)
 
 
-def _admit(plugins: Plugins, settlement: Settlement, capabilities: Capabilities) -> Admit:
+def _admit(
+    plugins: Plugins, settlement: Settlement, capabilities: Capabilities, providers: Mapping[str, Provider]
+) -> Admit:
     """Take the holds; if one plugin refuses, give back what others hold."""
     admissions = list(plugins.each("admit_call"))
+
+    def most(call: Call, deployment: Deployment) -> Bill | None:
+        there = call.toward(deployment)
+        usage = _most(call, capabilities.max_output(deployment))
+        return settlement.estimate(there, usage, providers[deployment.provider].served(there))
 
     def admit(call: Call, candidates: Sequence[Deployment]) -> list[Hold]:
         holds: list[Hold] = []
         if not admissions:
             return holds
-        bills = [settlement.estimate(call, one, _most(call, capabilities.max_output(one))) for one in candidates]
+        bills = [most(call, one) for one in candidates]
         known = [bill for bill in bills if bill is not None]
         estimate = max(known, key=lambda bill: bill.total) if len(known) == len(bills) else None
         try:

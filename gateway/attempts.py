@@ -13,7 +13,6 @@ from gateway.call import Call, Deployment
 from gateway.capability import Capabilities
 from gateway.drain import Drain
 from gateway.errors import (
-    InvalidRequest,
     UnsupportedCapability,
     UpstreamError,
     UpstreamRefused,
@@ -23,6 +22,7 @@ from gateway.errors import (
 from gateway.estimate import prompt_tokens
 from gateway.hold import Hold, spared
 from gateway.ledger import Entry, Outcome, Report, Settlement, Timings
+from gateway.pricing import Bill
 from gateway.provider import Fault, Outbound, Provider
 from gateway.relay import Filter, Relay
 from gateway.reply import Reply
@@ -54,6 +54,7 @@ class Attempts:
         transport: the door to the hosts.
         capabilities: what deployments have, and which betas that takes.
         prepare: lets every feature write what it claims.
+        relent: leaves out of a call what no deployment can serve, or raises.
         filters: asks every feature what it wants of the answer.
         settlement: prices and records.
         timeouts: the patience with a host.
@@ -67,6 +68,7 @@ class Attempts:
         capabilities: Capabilities,
         *,
         prepare: Callable[[Call], None],
+        relent: Callable[[Call, UnsupportedCapability], Call],
         filters: Callable[[Call], Sequence[Filter]],
         settlement: Settlement,
         timeouts: Timeouts,
@@ -76,6 +78,7 @@ class Attempts:
         self._transport = transport
         self._capabilities = capabilities
         self._prepare = prepare
+        self._relent = relent
         self._filters = filters
         self._settlement = settlement
         self._timeouts = timeouts
@@ -93,6 +96,10 @@ class Attempts:
         settle = partial(self._settle, holds)
         attempt = _Attempt(self._transport, settle, self._watch(reply), prepared, reply, number=1)
         return attempt.run(self._filters(prepared.call))
+
+    def estimate(self, prepared: Prepared, usage: Usage) -> Bill | None:
+        """What a prepared call would cost if it used so much; None when nobody knows a price."""
+        return self._settlement.estimate(prepared.call, usage, prepared.provider.served(prepared.call))
 
     def _watch(self, reply: Reply) -> Watch:
         return Watch(self._timeouts, reply, drain=self._drain)
@@ -118,12 +125,19 @@ class Attempts:
 
     def prepare(self, call: Call, candidates: Sequence[Deployment], *, counting: bool = False) -> Prepared:
         """Make the call ready for the first candidate that has everything that it needs once it is prepared."""
-        lacking: InvalidRequest | None = None
+        while True:
+            try:
+                return self._first_fit(call, candidates, counting=counting)
+            except UnsupportedCapability as error:
+                call = self._relent(call, error)
+
+    def _first_fit(self, call: Call, candidates: Sequence[Deployment], *, counting: bool) -> Prepared:
+        lacking: UnsupportedCapability | None = None
         for deployment in candidates:
-            there = call.toward(deployment)
-            self._prepare(there)
+            there = call.toward(deployment, self._capabilities.grants(deployment))
             if not counting and there.body.get("max_tokens") is None:
                 there.body["max_tokens"] = self._capabilities.max_output(deployment) or FALLBACK_OUTPUT
+            self._prepare(there)
             provider = self._providers[deployment.provider]
             try:
                 self._capabilities.check(there, provider)
@@ -195,8 +209,7 @@ class _Attempt:
             "gateway-upstream-model": visible(host.upstream),
             "gateway-attempts": str(self._number),
         }
-        if self._call.dropped_betas:
-            self._reply.headers["gateway-dropped-betas"] = visible(", ".join(self._call.dropped_betas))
+        self._reply.tell_left_out(self._call)
 
     def _bursts(self, answer: Answer) -> Iterator[list[Event]]:
         """The answer's events; the provider is asked by the relay, which settles whatever goes wrong from then on."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import Any
 
 
@@ -77,12 +78,33 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """A capability that a deployment has.
+
+    Attributes:
+        betas: tokens that it takes to use it.
+        values: the values that the model knows there; empty where any will do.
+    """
+
+    betas: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Need:
-    """A capability that the request needs, and the parameter that needs it."""
+    """A capability that the request needs, and the parameter that needs it.
+
+    Attributes:
+        value: the parameter's value; a text has to be one that the deployment knows.
+        claim: the claim behind it, by which the parameter can be left out; empty where that cannot be.
+        remedy: what to do where no deployment has it.
+    """
 
     capability: str
     param: str
     value: Any = None
+    claim: str = ""
+    remedy: str = ""
 
 
 @dataclass(slots=True)
@@ -101,9 +123,11 @@ class Call:
         version: the API version to send to hosts that take one.
         headers: further client headers that the operator lets through.
         needs: what the body needs of a deployment.
+        tied: by name, fields that travel only together with one of these beta tokens.
         unread: fields that nobody here knows; they travel.
         dropped_params, dropped_betas, ignored_params: what does not travel, by name.
         deployment: where it goes; None until an attempt has chosen.
+        grants: what that deployment can do, by capability.
     """
 
     id: str
@@ -118,11 +142,13 @@ class Call:
     version: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[Need, ...] = ()
+    tied: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     dropped_params: tuple[str, ...] = ()
     dropped_betas: tuple[str, ...] = ()
     ignored_params: tuple[str, ...] = ()
     deployment: Deployment | None = None
+    grants: Mapping[str, Grant] = field(default_factory=dict)
 
     @property
     def host(self) -> Deployment:
@@ -169,9 +195,28 @@ class Call:
         """Send these betas too, each once."""
         self.betas.extend(token for token in dict.fromkeys(tokens) if token not in self.betas)
 
-    def toward(self, deployment: Deployment) -> "Call":
+    def add_need(self, need: Need) -> None:
+        """Need a capability that only the deployment shows to be needed; one that lacks it is passed over."""
+        self.needs = (*self.needs, need)
+
+    def ignore(self, param: str) -> None:
+        """Name a parameter that has no effect there."""
+        self.ignored_params = (*self.ignored_params, param)
+
+    def own(self, surface: str, name: str) -> Any:
+        """A parameter of a surface's own, as the client gave it; None through other surfaces, or once dropped."""
+        return self.asked.get(name) if self.surface == surface and name not in self.dropped_params else None
+
+    def toward(self, deployment: Deployment, grants: Mapping[str, Grant] = MappingProxyType({})) -> "Call":
         """A copy of its own for one attempt."""
-        return replace(self, at=datetime.now(UTC), deployment=deployment, body={**self.body}, betas=[*self.betas])
+        return replace(
+            self,
+            at=datetime.now(UTC),
+            deployment=deployment,
+            grants=grants,
+            body={**self.body},
+            betas=[*self.betas],
+        )
 
 
 def new_id() -> str:

@@ -1,10 +1,11 @@
 """What a request needs against what a deployment has: the betas to send, or the reason why not."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from gateway.call import Call, Deployment, Need
-from gateway.catalog import Catalog
-from gateway.errors import UnsupportedCapability
+from gateway.call import Call, Deployment, Grant, Need
+from gateway.catalog import UNKNOWN, Catalog, GrantRow, Offer
+from gateway.errors import Forbidden, UnsupportedCapability
 from gateway.provider import Provider
 
 
@@ -18,57 +19,123 @@ class Capabilities:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
+    def grants(self, deployment: Deployment) -> Mapping[str, Grant]:
+        """What a deployment can do today, by capability."""
+        return self._catalog.grants(_offer(deployment))
+
     def missing(self, needs: Iterable[Need], deployment: Deployment) -> list[Need]:
         """The needs that a deployment cannot meet."""
-        return [need for need in needs if self._catalog.grant(need.capability, *_place(deployment)) is None]
+        grants = self.grants(deployment)
+        return [need for need in needs if not _meets(grants.get(need.capability), need)]
+
+    def permit(self, call: Call) -> None:
+        """Raise Forbidden if the call needs a capability that its key may not use."""
+        for need in call.needs:
+            if not call.principal.permissions.allow_capability(need.capability):
+                raise Forbidden(f"{need.param}: this key may not use {need.capability}.", param=need.param)
 
     def check(self, call: Call, provider: Provider) -> None:
         """Settle a prepared call's betas: what its needs take is added, what the host does not take is dropped.
 
         Raises:
+            Forbidden: the key may not use what preparing the call has shown to be needed.
             UnsupportedCapability: the deployment lacks something that the call needs.
         """
-        missing = self.missing(call.needs, call.host)
+        self.permit(call)
+        missing = [need for need in call.needs if not _meets(call.grants.get(need.capability), need)]
         if missing:
             raise self.refusal(missing[0], call.model, [call.host])
-        for need in call.needs:
-            grant = self._catalog.grant(need.capability, *_place(call.host))
-            call.add_betas(grant.betas if grant else ())
-        self._translate_betas(call, provider)
+        granted = [token for need in call.needs for token in call.grants[need.capability].betas]
+        call.add_betas(granted)
+        self._translate_betas(call, provider, frozenset(granted))
 
     def max_output(self, deployment: Deployment) -> int:
         """Output tokens that the deployment's model can write; 0 when the catalog does not say."""
-        row = self._catalog.model(*_place(deployment))
+        row = self._catalog.model(deployment.provider, deployment.priced_as)
         return row.max_output if row else 0
 
-    def refusal(self, need: Need, model: str, deployments: Iterable[Deployment]) -> UnsupportedCapability:
+    def refusal(self, need: Need, model: str, deployments: Sequence[Deployment]) -> UnsupportedCapability:
         """The refusal that names the parameter, the party and where it would work."""
         hosts = list(dict.fromkeys(deployment.provider for deployment in deployments))
-        places = sorted({row.provider for row in self._catalog.granted_by(need.capability)})
-        where = f"available on: {', '.join(places)}" if places else "no installed host has it"
+        granted = self._catalog.granted_by(need.capability)
+        rows = [row for row in granted if _meets(row.grant(), need)]
+        facts: dict[str, Any] = {
+            "capability": need.capability,
+            "param": need.param,
+            "model": model,
+            "provider": hosts,
+            "available_on": self._places(rows, deployments),
+        }
+        what, where = need.capability, _where(facts["available_on"], models := _models(rows, hosts))
+        if values := self._values(need, deployments):
+            what, where = repr(need.value), f"there are: {', '.join(values)}"
+            facts |= {"values": values}
+        if models and not facts["available_on"]:
+            facts |= {"available_for": models}
+        remedy = f" {need.remedy}" if need.remedy else ""
         return UnsupportedCapability(
-            f"{need.param}: {need.capability} is not available for {model} on {', '.join(hosts)}; {where}.",
+            f"{need.param}: {what} is not available for {model} on {', '.join(hosts)}; {where}.{remedy}",
             param=need.param,
-            details={
-                "capability": need.capability,
-                "param": need.param,
-                "model": model,
-                "provider": hosts,
-                "available_on": places,
-            },
+            details=facts,
+            need=need,
+            betas=(token for row in granted for token in row.betas),
         )
 
-    def _translate_betas(self, call: Call, provider: Provider) -> None:
-        sent: list[str] = []
+    def _places(self, rows: Iterable[GrantRow], deployments: Iterable[Deployment]) -> list[str]:
+        """Providers on which one of the deployments' models has the capability."""
+        ids = {self._catalog.id_of(_offer(one)) for one in deployments}
+        return sorted({row.provider for row in rows if any(map(row.is_about, ids))} - {"*"})
+
+    def _values(self, need: Need, deployments: Iterable[Deployment]) -> list[str]:
+        """The values that the deployments know, where the capability is there and only the value is not."""
+        grants = [self.grants(one).get(need.capability) for one in deployments]
+        return list(dict.fromkeys(value for grant in grants if grant for value in grant.values))
+
+    def _translate_betas(self, call: Call, provider: Provider, granted: frozenset[str]) -> None:
+        sent: dict[str, str] = {}
         for token in call.betas:
-            row = self._catalog.beta(token, *_place(call.host))
-            action = row.action if row else "forward" if provider.passes_unknown_betas else "drop"
+            row = self._catalog.beta(token, _offer(call.host))
+            known = provider.passes_unknown_betas or token in granted
+            action = row.action if row else "forward" if known else "drop"
             if action == "drop":
                 call.dropped_betas = (*call.dropped_betas, token)
             else:
-                sent.append(row.to if row and action == "rename" else token)
-        call.betas = list(dict.fromkeys(sent))
+                sent[token] = row.to if row and action == "rename" else token
+        for name, tokens in call.tied.items():
+            if not any(token in sent for token in tokens):
+                raise _untied(name, tokens, call)
+        call.betas = list(dict.fromkeys(sent.values()))
 
 
-def _place(deployment: Deployment) -> tuple[str, str]:
-    return deployment.provider, deployment.priced_as
+def _meets(grant: Grant | None, need: Need) -> bool:
+    if grant is None:
+        return False
+    return not grant.values or not isinstance(need.value, str) or need.value in grant.values
+
+
+def _where(places: Sequence[str], models: Sequence[str]) -> str:
+    if places:
+        return f"available on: {', '.join(places)}"
+    return f"it is there for: {', '.join(models)}" if models else "no installed host has it"
+
+
+def _models(rows: Iterable[GrantRow], hosts: Sequence[str]) -> list[str]:
+    """Models that have a capability on some host."""
+    here = [row for row in rows if any(map(row.is_of, hosts))]
+    return [model for model in dict.fromkeys(model for row in here for model in row.models) if model != UNKNOWN]
+
+
+def _untied(name: str, tokens: Sequence[str], call: Call) -> UnsupportedCapability:
+    """A field must not travel without the token that makes the host understand it."""
+    param = name.partition("=")[0].removesuffix("[]")
+    return UnsupportedCapability(
+        f"{name}: takes the beta {tokens[0]}, which is not available on {call.host.provider}.",
+        param=param,
+        details={"param": param, "model": call.model, "provider": [call.host.provider], "betas": [*tokens]},
+        need=Need(tokens[0], param, claim=name),
+        betas=tokens,
+    )
+
+
+def _offer(deployment: Deployment) -> Offer:
+    return Offer(deployment.provider, deployment.upstream, deployment.priced_as)

@@ -2,24 +2,31 @@
 
 Packages bring rows as TOML. A row holds from ``since`` up to, not including, ``until`` (UTC days), in one price
 book or, without ``book``, in all of them. Rows that say something about the same thing at the same time stop startup.
+A model row gives a host's name for a model its canonical id; grants and factors speak of models by that id.
 """
 
 import hashlib
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from importlib import resources
-from typing import Any, TypeVar
+from itertools import product
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
+from gateway.call import Grant
 from gateway.errors import CatalogConflict, ConfigError
 from gateway.pricing import Factor, Meter, Rates
 from gateway.usage import KINDS
 
 BOOKS = ("announcement", "current")
 """The price books: the day-0 announcement's prices, and the full dated history."""
+
+UNKNOWN = "unknown"
+"""The canonical id of a model without a row. Rows that name it say what is assumed of models newer than the catalog."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +36,7 @@ class Row:
     Attributes:
         provider: glob of provider names.
         upstream: globs of model names at the host.
+        models: globs of canonical model ids; ``unknown`` is a model that no model row knows.
         since, until: first UTC day on which it holds, first day on which it no longer does.
         book: the price book that it belongs to; empty for all of them.
         source, checked, note: where the fact comes from, and the day on which a person looked.
@@ -36,6 +44,7 @@ class Row:
 
     provider: str = "*"
     upstream: tuple[str, ...] = ("*",)
+    models: tuple[str, ...] = ("*",)
     since: date = date.min
     until: date = date.max
     book: str = ""
@@ -48,9 +57,17 @@ class Row:
         if self.book not in ("", *BOOKS):
             raise ValueError(f"there is no book {self.book!r}")
 
-    def covers(self, provider: str, upstream: str) -> bool:
-        """Whether it speaks of this model at this provider."""
-        return fnmatchcase(provider, self.provider) and any(fnmatchcase(upstream, glob) for glob in self.upstream)
+    def covers(self, provider: str, upstream: str, model: str = UNKNOWN) -> bool:
+        """Whether it speaks of this model at this provider; ``model`` is its canonical id."""
+        return self.is_of(provider) and _any(self.upstream, upstream) and self.is_about(model)
+
+    def is_of(self, provider: str) -> bool:
+        """Whether it speaks of this provider."""
+        return fnmatchcase(provider, self.provider)
+
+    def is_about(self, model: str) -> bool:
+        """Whether it speaks of the model with this canonical id."""
+        return _any(self.models, model)
 
     def holds(self, book: str, day: date) -> bool:
         """Whether it is in force."""
@@ -90,7 +107,7 @@ class ModelRow(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class GrantRow(Row):
-    """A capability that a model has at a host, and the betas that it takes to use it."""
+    """A capability that a model has at a host, the betas that it takes to use it, and the values that it knows."""
 
     capability: str
     betas: tuple[str, ...] = ()
@@ -101,15 +118,24 @@ class GrantRow(Row):
         """What two rows may not both speak of at one time."""
         return self.capability
 
+    def grant(self) -> Grant:
+        """What a call is told of it."""
+        return Grant(self.betas, self.values)
+
 
 @dataclass(frozen=True, kw_only=True)
 class FactorRow(Row):
-    """The number behind a reason that a feature may return at settlement."""
+    """The number behind a reason that a feature may return at settlement.
+
+    ``when`` narrows it to passes that were served so: ``fact=value``, or ``fact=*`` for any value that is not
+    neutral. Where such a row holds, it stands in place of those without.
+    """
 
     reason: str
     times: Decimal
     kinds: tuple[str, ...] = ()
     fact: str = ""
+    when: str = ""
 
     @property
     def subject(self) -> str:
@@ -117,10 +143,16 @@ class FactorRow(Row):
         return f"{self.reason}:{','.join(sorted(self.kinds))}"
 
     def agrees_with(self, other: Row) -> bool:
-        """One reason may have several numbers, each for kinds of its own."""
+        """One reason may have several numbers, each for kinds or served facts of its own."""
         if not isinstance(other, FactorRow) or self.reason != other.reason:
             return True
-        return bool(self.kinds and other.kinds and not {*self.kinds} & {*other.kinds})
+        apart = bool(self.when) != bool(other.when) or not _meet(self.when, other.when)
+        return apart or bool(self.kinds and other.kinds and not {*self.kinds} & {*other.kinds})
+
+    def speaks_of(self, served: Mapping[str, str]) -> bool:
+        """Whether a pass that was served so is one that it narrows itself to."""
+        fact, _, value = self.when.partition("=")
+        return fact in served and fnmatchcase(served[fact], value)
 
     def factor(self) -> Factor:
         """The factor that a bill's line keeps."""
@@ -169,6 +201,8 @@ SomeRow = TypeVar("SomeRow", bound=Row)
 Rows = Sequence[Row]
 """What ``register_catalog`` returns."""
 
+_SPREAD = ("provider", "when")
+
 _TABLES: Mapping[str, type[Row]] = {
     "model": ModelRow,
     "grant": GrantRow,
@@ -199,8 +233,16 @@ def parse(text: str, where: str) -> list[Row]:
     return [_row(_TABLES[table], entry, where) for table, entries in tables.items() for entry in _entries(entries)]
 
 
-def _entries(table: Any) -> list[Any]:
-    return table if isinstance(table, list) else [table]
+def _entries(table: Any) -> Iterator[Any]:
+    """The rows of a table; one that lists several providers or conditions is a row for each."""
+    for entry in table if isinstance(table, list) else [table]:
+        lists = {name: value for name, value in _fields(entry) if name in _SPREAD and isinstance(value, list)}
+        for choice in product(*lists.values()):
+            yield {**entry, **dict(zip(lists, choice, strict=True))} if lists else entry
+
+
+def _fields(entry: Any) -> Iterable[tuple[str, Any]]:
+    return entry.items() if isinstance(entry, dict) else ()
 
 
 def _row(kind: type[Row], entry: Mapping[str, Any], where: str) -> Row:
@@ -266,6 +308,7 @@ def _tiers(value: Sequence[Mapping[str, Any]]) -> tuple[tuple[int, Mapping[str, 
 
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "upstream": _words,
+    "models": _words,
     "betas": _words,
     "values": _words,
     "kinds": _kinds,
@@ -282,6 +325,19 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "price": _number,
 }
 """How each field is read; every other one is a text."""
+
+
+class Offer(NamedTuple):
+    """A model at a host, as rows are asked for it.
+
+    Attributes:
+        upstream: its name there.
+        priced_as: the name by which its model row is found, where the upstream's does not say.
+    """
+
+    provider: str
+    upstream: str
+    priced_as: str = ""
 
 
 class Catalog:
@@ -306,11 +362,11 @@ class Catalog:
                 owners[id(row)] = plugin
                 self._add(row, owners)
         self.digest = _digest(group for group in rows.values())
-        self._cache: dict[tuple[type[Row], str, str, date], list[Any]] = {}
+        self._cache: dict[tuple[type[Row], Offer, date], list[Any]] = {}
 
     def model(self, provider: str, upstream: str, day: date | None = None) -> ModelRow | None:
         """The row of a model at a host on a day (today without one)."""
-        return next(iter(self._find(ModelRow, provider, upstream, day)), None)
+        return next(iter(self._find(ModelRow, Offer(provider, upstream), day)), None)
 
     def models(self, provider: str) -> list[ModelRow]:
         """Today's rows of a provider."""
@@ -321,40 +377,53 @@ class Catalog:
         """Every model row of the book, past and future ones too."""
         return [row for row in self._of(ModelRow) if row.book in ("", self.book)]
 
-    def grant(self, capability: str, provider: str, upstream: str, day: date | None = None) -> GrantRow | None:
-        """The row that gives a model a capability at a host, if it has it."""
-        found = self._find(GrantRow, provider, upstream, day)
-        return next((row for row in found if row.capability == capability), None)
+    def id_of(self, offer: Offer, day: date | None = None) -> str:
+        """The canonical id of a model at a host; ``unknown`` where no row knows it."""
+        row = self.model(offer.provider, offer.priced_as or offer.upstream, day)
+        return row.id if row else UNKNOWN
+
+    def grants(self, offer: Offer, day: date | None = None) -> Mapping[str, Grant]:
+        """What a model can do at a host, by capability."""
+        return {row.capability: row.grant() for row in self._about(GrantRow, offer, day)}
 
     def granted_by(self, capability: str, day: date | None = None) -> list[GrantRow]:
         """Every row that gives the capability to somebody."""
         day = day or _today()
         return [row for row in self._of(GrantRow) if row.capability == capability and row.holds(self.book, day)]
 
-    def factors(self, reason: str, provider: str, upstream: str, day: date) -> list[Factor]:
+    def factors(
+        self, reason: str, offer: Offer, day: date, served: Mapping[str, str] = MappingProxyType({})
+    ) -> list[Factor]:
         """The numbers behind a reason for a model at a host on a day; one for each set of kinds."""
-        return [row.factor() for row in self._find(FactorRow, provider, upstream, day) if row.reason == reason]
+        rows = [row for row in self._about(FactorRow, offer, day) if row.reason == reason]
+        narrow = [row for row in rows if row.when and row.speaks_of(served)]
+        return [row.factor() for row in narrow or rows if narrow or not row.when]
 
-    def meters(self, provider: str, upstream: str, day: date) -> list[Meter]:
+    def meters(self, offer: Offer, day: date) -> list[Meter]:
         """What is paid by the piece for a model at a host on a day."""
-        return [row.meter() for row in self._find(MeterRow, provider, upstream, day)]
+        return [row.meter() for row in self._about(MeterRow, offer, day)]
 
-    def beta(self, token: str, provider: str, upstream: str) -> BetaRow | None:
+    def beta(self, token: str, offer: Offer) -> BetaRow | None:
         """What a host does with a beta token, if a row says."""
-        return next((row for row in self._find(BetaRow, provider, upstream, None) if row.token == token), None)
+        return next((row for row in self._about(BetaRow, offer, None) if row.token == token), None)
 
     def _of(self, kind: type[SomeRow]) -> list[SomeRow]:
         return self._rows.get(kind, [])  # type: ignore[return-value]  # the dict is keyed by the rows' own type
 
-    def _find(self, kind: type[SomeRow], provider: str, upstream: str, day: date | None) -> list[SomeRow]:
+    def _about(self, kind: type[SomeRow], offer: Offer, day: date | None) -> list[SomeRow]:
+        return self._find(kind, offer, day, lambda: self.id_of(offer, day))
+
+    def _find(
+        self, kind: type[SomeRow], offer: Offer, day: date | None, model: Callable[[], str] = lambda: UNKNOWN
+    ) -> list[SomeRow]:
         day = day or _today()
-        key = (kind, provider, upstream, day)
-        found = self._cache.get(key)
+        found = self._cache.get((kind, offer, day))
         if found is None:
-            found = [row for row in self._of(kind) if row.covers(provider, upstream) and row.holds(self.book, day)]
+            place = (offer.provider, offer.upstream, model())
+            found = [row for row in self._of(kind) if row.holds(self.book, day) and row.covers(*place)]
             if len(self._cache) > 10_000:  # noqa: PLR2004 - names reached through a wildcard are the clients' choice
                 self._cache.clear()
-            self._cache[key] = found
+            self._cache[kind, offer, day] = found
         return found
 
     def _add(self, row: Row, owners: Mapping[int, str]) -> None:
@@ -385,7 +454,12 @@ def _overlap(one: Row, other: Row) -> bool:
         and same_book
         and _meet(one.provider, other.provider)
         and any(_meet(left, right) for left in one.upstream for right in other.upstream)
+        and any(_meet(left, right) for left in one.models for right in other.models)
     )
+
+
+def _any(globs: Iterable[str], name: str) -> bool:
+    return any(fnmatchcase(name, glob) for glob in globs)
 
 
 def _meet(left: str, right: str) -> bool:

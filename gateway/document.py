@@ -104,12 +104,18 @@ def read_yaml(text: str, name: str, environ: Mapping[str, str]) -> Document:
     try:
         return _Yaml(name, environ).document(yaml.compose(text, Loader=yaml.CSafeLoader))
     except yaml.MarkedYAMLError as error:
+        if "nesting depth" in str(error):  # newer parsers count for themselves
+            raise _too_deep(name) from None
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{name}:{line}: no valid YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}:1: no valid YAML: {error}") from None
     except RecursionError:
-        raise ConfigError(f"{name}:1: nested too deep, or an anchor that holds itself.") from None
+        raise _too_deep(name) from None
+
+
+def _too_deep(name: str) -> ConfigError:
+    return ConfigError(f"{name}:1: nested too deep, or an anchor that holds itself.")
 
 
 @dataclass(frozen=True)

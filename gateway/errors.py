@@ -30,7 +30,7 @@ A message names the parameter, the party and the remedy. Rendering belongs to th
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 KINDS: Mapping[int, str] = {
@@ -133,9 +133,19 @@ class UnknownParameter(InvalidRequest):
 
 
 class UnsupportedCapability(InvalidRequest):
-    """No deployment of the model has what the request needs."""
+    """No deployment of the model has what the request needs.
+
+    Attributes:
+        need: the need that is not met, where leaving out its parameter may help.
+        betas: the tokens that belong to it and fall with it.
+    """
 
     code = "unsupported_capability"
+
+    def __init__(self, message: str, *, need: Any = None, betas: Iterable[str] = (), **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.need = need
+        self.betas = frozenset(betas)
 
 
 class Unauthenticated(Refusal):

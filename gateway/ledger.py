@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from gateway import strictjson
-from gateway.call import Call, Deployment
-from gateway.catalog import Catalog
+from gateway.call import Call
+from gateway.catalog import Catalog, Offer
 from gateway.errors import visible
 from gateway.pricing import Bill, Factor, Line, Rates, dollars, meter_lines, pass_lines
 from gateway.usage import Pass, Usage
@@ -134,7 +134,7 @@ class Report:
 
 
 LENGTH = "prompt"
-"""The fact that a factor for long prompts prices."""
+"""The fact that stands beside the served ones for a pass whose prompt costs more than the model row's rates."""
 
 Adjust = Callable[[Call, Pass, Mapping[str, str]], Iterable[Factor | str]]
 Record = Callable[[Entry], None]
@@ -182,11 +182,10 @@ class Settlement:
             except Exception:  # one broken recorder must not silence the others
                 log.exception("%s could not record call %s", plugin, entry.call_id)
 
-    def estimate(self, call: Call, deployment: Deployment, usage: Usage) -> Bill | None:
-        """What a call would cost at a deployment if it used so much; None when nobody knows a price."""
-        there = call.toward(deployment)
+    def estimate(self, call: Call, usage: Usage, stated: Mapping[str, str]) -> Bill | None:
+        """What a call would cost at its deployment if it used so much; None when nobody knows a price."""
         try:
-            bill, _ = self._price(there, usage, usage.passes(), self._served(there, usage, {}))
+            bill, _ = self._price(call, usage, usage.passes(), self._served(call, usage, stated))
         except Exception:  # a feature that cannot price must not stop every call
             log.exception("call %s could not be estimated", call.id)
             return None
@@ -255,10 +254,12 @@ class Settlement:
                 whole = False
                 missing.append(f"rates of {_model(call, one)}")
                 continue
-            factors, unknown = self._factors(call, one, served)
+            long = one.prompt > rates.surcharge_above > 0
+            factors, unknown = self._factors(call, one, {**served, LENGTH: "long"} if long else served)
             missing += unknown
-            priced |= {factor.fact for factor in factors}
-            if one.prompt > rates.surcharge_above > 0 and LENGTH not in priced:
+            facts = {factor.fact for factor in factors}
+            priced |= facts
+            if long and LENGTH not in facts:
                 missing.append(f"the surcharge above {rates.surcharge_above} prompt tokens")
             lines += pass_lines(one, rates, factors)
         lines += meter_lines((meter, usage.quantity(meter.path)) for meter in self._meters(call))
@@ -275,17 +276,18 @@ class Settlement:
         return row.priced() if row else None
 
     def _meters(self, call: Call) -> list[Any]:
-        return self._catalog.meters(call.host.provider, call.host.priced_as, call.at.date())
+        return self._catalog.meters(_offer(call, call.host.priced_as), call.at.date())
 
     def _factors(self, call: Call, one: Pass, served: Mapping[str, str]) -> tuple[list[Factor], list[str]]:
         """Factors of a pass; a reason without a number is named, never ignored."""
         factors: list[Factor] = []
         unknown: list[str] = []
+        offer = _offer(call, _model(call, one))
         for given in self._adjust(call, one, served):
             if isinstance(given, Factor):
                 factors.append(given)
                 continue
-            found = self._catalog.factors(given, call.host.provider, _model(call, one), call.at.date())
+            found = self._catalog.factors(given, offer, call.at.date(), served)
             factors += found
             unknown += [] if found else [f"factor {given}"]
         return factors, unknown
@@ -294,6 +296,11 @@ class Settlement:
 def _is_own(one: Pass) -> bool:
     """Whether the deployment's own model ran, however the host words its name."""
     return not one.model or one.label == "message"
+
+
+def _offer(call: Call, priced_as: str) -> Offer:
+    """The deployment's place in the catalog, with the model that a pass is priced as."""
+    return Offer(call.host.provider, call.host.upstream, priced_as)
 
 
 def _model(call: Call, one: Pass) -> str:

@@ -7,7 +7,7 @@ request pays only for the fields it has.
 
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from importlib import resources
 from typing import Any
@@ -16,8 +16,8 @@ import jiter
 from marshmallow import Schema, ValidationError
 from marshmallow.fields import Field
 
-from gateway.call import Need
-from gateway.errors import ClaimConflict, InvalidRequest, UnknownParameter
+from gateway.call import Call, Need
+from gateway.errors import ClaimConflict, InvalidRequest, UnknownParameter, UnsupportedCapability
 
 Needs = str | Callable[[Any], str | None] | None
 """A capability by name, or a function that finds it from the value; None needs nothing."""
@@ -32,12 +32,14 @@ class Param:
         field: how its value is checked; None takes anything.
         needs: the capability that it needs of a deployment.
         surface: the surface whose own parameter it is; None means the canonical body.
+        remedy: what a client can do where no deployment has the capability; ends a refusal.
     """
 
     path: str
     field: Field[Any] | None = None
     needs: Needs = None
     surface: str | None = None
+    remedy: str = ""
 
     @property
     def name(self) -> str:
@@ -69,7 +71,10 @@ class Variant:
 
 @dataclass(frozen=True)
 class Beta:
-    """A claim on one beta token that clients send in a header."""
+    """A claim on one beta token that clients send in a header.
+
+    A token is a permission, not a wish: where no deployment has what it needs, it is left out by name.
+    """
 
     token: str
     needs: Needs = None
@@ -77,10 +82,12 @@ class Beta:
     @property
     def name(self) -> str:
         """What two plugins may not both claim."""
-        return f"beta {self.token}"
+        return f"{_BETA}{self.token}"
 
 
 Claim = Param | Variant | Beta
+
+_BETA = "beta "
 
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -164,11 +171,11 @@ class Dialect:
 
 @dataclass
 class Verdict:
-    """What the claims say of one body."""
+    """What the claims say of one body; ``tied`` names fields that travel only with one of their beta tokens."""
 
     needs: list[Need] = field(default_factory=list)
     betas: list[str] = field(default_factory=list)
-    required: list[tuple[str, ...]] = field(default_factory=list)
+    tied: dict[str, tuple[str, ...]] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     dropped_betas: list[str] = field(default_factory=list)
@@ -265,13 +272,38 @@ class Claims:
     def read_betas(self, tokens: Iterable[str], verdict: Verdict) -> None:
         """Sort the client's beta tokens: a marked one whose package is missing is dropped by name."""
         for token in dict.fromkeys(tokens):
-            claim = self._claims.get(f"beta {token}")
+            claim = self._claims.get(f"{_BETA}{token}")
             if claim is None and token in self.dialect.tokens:
                 verdict.dropped_betas.append(token)
                 continue
             verdict.betas.append(token)
             if claim is not None:
-                _note_need(claim.needs, f"{self.dialect.betas_header}: {token}", token, verdict)
+                _note_need(claim, f"{self.dialect.betas_header}: {token}", token, verdict)
+
+    def without(self, call: Call, error: UnsupportedCapability) -> Call:
+        """The call without what no deployment can serve, and without the betas that belong to it.
+
+        The operator decides whether that may be; a beta token alone is never worth a refusal.
+
+        Raises:
+            UnsupportedCapability: the same one, where it has to stand.
+        """
+        need: Need = error.need or Need("", "")
+        alone = need.claim.startswith(_BETA)
+        name = _spoken(need.claim)
+        again = need not in call.needs and need.claim not in call.tied and name in call.dropped_params
+        if not (alone or self._drop) or not need.claim or again:
+            raise error
+        fallen = {*error.betas, need.claim.removeprefix(_BETA)} & {*call.betas}
+        return replace(
+            call,
+            body=_without(call.body, need.claim),
+            betas=[token for token in call.betas if token not in fallen],
+            needs=tuple(one for one in call.needs if one.claim != need.claim),
+            tied={field: tokens for field, tokens in call.tied.items() if field != need.claim},
+            dropped_params=call.dropped_params if alone else (*call.dropped_params, name),
+            dropped_betas=(*call.dropped_betas, *(token for token in call.betas if token in fallen)),
+        )
 
     def _table(self, surface: str) -> dict[str, list[Rule]]:
         return self._surface_rules.setdefault(surface, {}) if surface else self._rules
@@ -290,10 +322,10 @@ class Claims:
                 return
             row.check(value)
             if row.beta:
-                verdict.required.append(row.beta)
+                verdict.tied[row.name] = row.beta
             if isinstance(claim, Param):
                 _validate(claim, value)
-                _note_need(claim.needs, claim.path, value, verdict)
+                _note_need(claim, claim.path, value, verdict)
 
     def _check_union(self, union: str, body: dict[str, Any], verdict: Verdict) -> None:
         path = union.removesuffix("[]")
@@ -312,12 +344,12 @@ class Claims:
         marked = self.dialect.variants.get((union, tag), {})
         if isinstance(claim, Variant):
             _validate(claim, value)
-            _note_need(claim.needs, path, value, verdict)
+            _note_need(claim, path, value, verdict)
         elif "package" in marked:
             self._refuse_unless_dropping(path, marked["package"], f"{path}: {tag!r} is")
             return True
         elif "beta" in marked:
-            verdict.required.append(_tokens(marked["beta"]))
+            verdict.tied[f"{union}={tag}"] = _tokens(marked["beta"])
         return False
 
     def _refuse_unless_dropping(self, path: str, package: str, what: str) -> None:
@@ -412,10 +444,29 @@ def _first(messages: Any) -> str:
     return str(messages)
 
 
-def _note_need(needs: Needs, param: str, value: Any, verdict: Verdict) -> None:
-    capability = needs(value) if callable(needs) else needs
+def _note_need(claim: Claim, param: str, value: Any, verdict: Verdict) -> None:
+    capability = claim.needs(value) if callable(claim.needs) else claim.needs
     if capability is not None:
-        verdict.needs.append(Need(capability, param, value))
+        remedy = claim.remedy if isinstance(claim, Param) else ""
+        verdict.needs.append(Need(capability, param, value, claim.name, remedy))
+
+
+def _spoken(claim: str) -> str:
+    """The parameter that a claim's name speaks of, as people write it."""
+    return claim.partition("=")[0].removesuffix("[]").rpartition(":")[2]
+
+
+def _without(body: Mapping[str, Any], claim: str) -> dict[str, Any]:
+    """The body without what a claim names: a field, or the members of a union that have its tag."""
+    kept = dict(body)
+    union, is_variant, tag = claim.partition("=")
+    if not is_variant:
+        if ":" not in claim and next(_values(body, claim), None) is not None:
+            _replace(kept, claim, None)
+        return kept
+    members = [one for one in _values(body, union) if not (isinstance(one, dict) and one.get("type") == tag)]
+    _replace(kept, union.removesuffix("[]"), members if union.endswith("[]") else None)
+    return kept
 
 
 def _is(value: Any, word: str) -> bool:

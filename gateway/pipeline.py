@@ -10,8 +10,9 @@ from gateway import strictjson
 from gateway.attempts import Attempts
 from gateway.auth import read_credential, unauthenticated
 from gateway.call import Call, Deployment, Principal, new_id
-from gateway.errors import ClientLeft, GatewayError
+from gateway.errors import ClientLeft, GatewayError, UnsupportedCapability
 from gateway.hold import Hold, release
+from gateway.ledger import Entry
 from gateway.params import Claims
 from gateway.reply import Door, Reply
 from gateway.routing import Routing
@@ -49,7 +50,7 @@ class Pipeline:
         """Answer one request. Whatever goes wrong is told to the client in its own words; nothing is raised."""
         reply = Reply(door, surface, new_id())
         try:
-            self._answer(surface, action, door, reply)
+            self.answer(surface, action, reply)
         except ClientLeft:
             log.info("%s: the client left", reply.call_id)
         except GatewayError as error:
@@ -58,20 +59,28 @@ class Pipeline:
             log.exception("%s: unexpected", reply.call_id)
             self._tell(reply, GatewayError(f"Something went wrong in the gateway; its log names {reply.call_id}."))
 
-    def _answer(self, surface: Surface, action: Action, door: Door, reply: Reply) -> None:
-        principal = self.principal(door.headers)
-        asked = strictjson.loads_object(door.body())
-        call = self._describe(reply.call_id, principal, surface, action, asked, door.headers)
+    def answer(
+        self, surface: Surface, action: Action, reply: Reply, principal: Principal | None = None
+    ) -> Entry | None:
+        """Answer one request, or raise why not; a caller inside the process says who asks.
+
+        Returns:
+            The entry of the attempt that answered; None for a count of tokens.
+        """
+        headers = reply.door.headers
+        principal = principal or self.principal(headers)
+        asked = strictjson.loads_object(reply.door.body())
+        call = self.describe(reply.call_id, principal, surface, action, asked, headers)
         reply.answer_to(call)
-        candidates = self.routing.candidates(call)
+        call, candidates = self.route(call)
         if action == "count":
             reply.json(strictjson.dumps(self.attempts.count(call, candidates, reply)))
-            return
+            return None
         holds = self.admit(call, candidates)
         try:
             for hold in holds:
                 reply.headers.update(hold.headers)
-            self.attempts.run(call, candidates, reply, holds)
+            return self.attempts.run(call, candidates, reply, holds)
         finally:
             release(holds)
 
@@ -86,7 +95,19 @@ class Pipeline:
             raise unauthenticated()
         return principal
 
-    def _describe(
+    def route(self, call: Call) -> tuple[Call, list[Deployment]]:
+        """Where a call can be served, and what is left of it once everything is out that may be left out.
+
+        Raises:
+            UnknownModel, Forbidden, UnsupportedCapability: nowhere.
+        """
+        while True:
+            try:
+                return call, self.routing.candidates(call)
+            except UnsupportedCapability as error:
+                call = self.claims.without(call, error)
+
+    def describe(
         self,
         call_id: str,
         principal: Principal,
@@ -95,7 +116,11 @@ class Pipeline:
         asked: dict[str, Any],
         headers: Mapping[str, str],
     ) -> Call:
-        """The call: the canonical body, checked, and everything that the claims say of it."""
+        """The call: the canonical body, checked, and everything that the claims say of it.
+
+        Raises:
+            InvalidRequest: the body is not what the surface or a claim expects.
+        """
         reading = surface.read(asked, headers)
         optional = surface.optional
         if action == "count":
@@ -110,7 +135,8 @@ class Pipeline:
             self.claims.read_betas(tokens, verdict)
         else:
             verdict.dropped_betas += tokens
-        verdict.betas += [choice[0] for choice in dict.fromkeys(verdict.required) if not {*choice} & {*verdict.betas}]
+        for choice in verdict.tied.values():
+            verdict.betas += [] if {*choice} & {*verdict.betas} else [choice[0]]
         return Call(
             id=call_id,
             at=datetime.now(UTC),
@@ -124,6 +150,7 @@ class Pipeline:
             version=reading.version or dialect.default_version,
             headers={name: headers[name] for name in self.forwarded_headers if name in headers},
             needs=tuple(verdict.needs),
+            tied=verdict.tied,
             unread=tuple(verdict.unread),
             dropped_params=tuple(verdict.dropped),
             dropped_betas=tuple(verdict.dropped_betas),

@@ -98,13 +98,17 @@ class Reply:
         """From here on the answer is one to this call."""
         self._writer = self._surface.writer(call)
         self._wrote_at = time.monotonic() if call.stream else math.inf
+        self.tell_left_out(call)
+
+    def tell_left_out(self, call: Call) -> None:
+        """Name in headers what of a call does not travel; a prepared call may know more of it."""
         for name, values in (
             ("gateway-dropped-params", call.dropped_params),
             ("gateway-dropped-betas", call.dropped_betas),
             ("gateway-ignored-params", call.ignored_params),
         ):
             if values:
-                self.headers[name] = visible(", ".join(values))
+                self.headers[name] = visible(", ".join(dict.fromkeys(values)))
 
     def keepalive(self) -> None:
         """A sign of life, at need before anything else was sent."""

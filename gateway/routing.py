@@ -57,9 +57,7 @@ class Routing:
             UnsupportedCapability: none of them has what the call needs.
         """
         deployments = self.deployments(call.model, call.principal)
-        for need in call.needs:
-            if not call.principal.permissions.allow_capability(need.capability):
-                raise Forbidden(f"{need.param}: this key may not use {need.capability}.", param=need.param)
+        self._capabilities.permit(call)
         return self._shuffled(self._able(call.needs, call.model, deployments))
 
     def deployments(self, model: str, principal: Principal) -> list[Deployment]:

@@ -33,6 +33,7 @@ SUMMARY = Need("summary", "edits")
 
 def checked(betas=(), needs=(), passes=True, dropped=()):
     call = make_call(betas=list(betas), needs=tuple(needs), dropped_betas=tuple(dropped))
+    call = call.toward(call.deployment, CAPABILITIES.grants(call.deployment))
     CAPABILITIES.check(call, TestHost(passes_unknown_betas=passes))
     return call
 

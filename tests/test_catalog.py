@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.catalog import BOOKS, BetaRow, Catalog, FactorRow, GrantRow, MeterRow, ModelRow, parse, rows
+from gateway.catalog import BOOKS, BetaRow, Catalog, FactorRow, GrantRow, MeterRow, ModelRow, Offer, parse, rows
 from gateway.errors import CatalogConflict, ConfigError
 from gateway.usage import KINDS
 
@@ -177,15 +177,14 @@ def test_grants_factors_meters_and_betas_are_found():
         }
     )
     day = date(2026, 1, 1)
-    assert catalog.grant("c", "p", "m-1").betas == ("b",)
-    assert catalog.grant("c", "p", "n") is None
-    assert catalog.grant("d", "p", "m-1") is None
+    assert catalog.grants(Offer("p", "m-1"))["c"].betas == ("b",)
+    assert catalog.grants(Offer("p", "n")) == {}
     assert [row.provider for row in catalog.granted_by("c")] == ["p"]
-    assert {factor.times for factor in catalog.factors("r", "p", "m", day)} == {Decimal(2), Decimal(3)}
-    assert catalog.factors("s", "p", "m", day) == []
-    assert [meter.kind for meter in catalog.meters("p", "m", day)] == ["k"]
-    assert catalog.beta("t", "p", "m").action == "drop"
-    assert catalog.beta("t", "q", "m") is None
+    assert {factor.times for factor in catalog.factors("r", Offer("p", "m"), day)} == {Decimal(2), Decimal(3)}
+    assert catalog.factors("s", Offer("p", "m"), day) == []
+    assert [meter.kind for meter in catalog.meters(Offer("p", "m"), day)] == ["k"]
+    assert catalog.beta("t", Offer("p", "m")).action == "drop"
+    assert catalog.beta("t", Offer("q", "m")) is None
 
 
 @pytest.mark.parametrize(

@@ -406,7 +406,8 @@ def test_one_pass_without_rates_leaves_no_half_bill():
 
 
 def test_nobody_can_estimate_a_model_without_rates():
-    assert settlement().estimate(make_call(), anthropic("claude-new-9"), Usage(raw=tokens(1, 1))) is None
+    there = make_call().toward(anthropic("claude-new-9"))
+    assert settlement().estimate(there, Usage(raw=tokens(1, 1)), {}) is None
 
 
 def test_a_broken_feature_leaves_the_entry_unpriced_with_its_usage(caplog):
@@ -495,12 +496,11 @@ def test_an_entry_without_a_bill_is_json_too():
 
 
 def test_an_estimate_is_the_bill_of_so_much_usage():
-    call = make_call({"speed": "fast"})
+    there = make_call({"speed": "fast"}).toward(anthropic("claude-opus-4-6"))
     most = Usage(raw=tokens(100_000, 1000))
-    adjust = lambda call, usage, served: [Factor("fast", Decimal(6))] if served else []  # noqa: E731
-    estimate = settlement(adjust=adjust).estimate(call, anthropic("claude-opus-4-6"), most)
-    assert estimate.total == Decimal("3.15")
-    assert call.deployment.provider == "test"
+    adjust = lambda call, usage, served: [Factor("fast", Decimal(2 * len(served)))]  # noqa: E731
+    assert settlement(adjust=adjust).estimate(there, most, {}).total == Decimal("1.05")
+    assert settlement(adjust=adjust).estimate(there, most, {"place": "here"}).total == Decimal("2.1")
 
 
 def test_meters_of_other_models_do_not_count():

@@ -240,7 +240,7 @@ def test_claims_check_values_and_note_needs():
 def test_a_need_may_depend_on_the_value():
     assert check(claims(ADAPTIVE), {"thinking": {"type": "adaptive", "display": "plain"}})[0].needs == []
     assert check(claims(ADAPTIVE), {"thinking": {"type": "adaptive"}})[0].needs == [
-        Need("adaptive", "thinking", {"type": "adaptive"})
+        Need("adaptive", "thinking", {"type": "adaptive"}, "thinking=adaptive")
     ]
 
 
@@ -310,11 +310,12 @@ def test_fields_bring_the_betas_that_travel_with_them():
             "tools": [{"type": "computer_20251124"}, {"type": "mcp_toolset"}, {"type": "web_search_20260318"}],
         },
     )
-    assert sorted({choice[0] for choice in verdict.required}) == [
-        "computer-use-2025-11-24",
-        "mcp-client-2025-11-20",
-        "skills-2025-10-02",
-    ]
+    assert {name: choice[0] for name, choice in verdict.tied.items()} == {
+        "mcp_servers": "mcp-client-2025-11-20",
+        "container.skills": "skills-2025-10-02",
+        "tools[]=computer_20251124": "computer-use-2025-11-24",
+        "tools[]=mcp_toolset": "mcp-client-2025-11-20",
+    }
 
 
 def test_a_beta_of_a_missing_package_is_dropped_by_name():
@@ -328,7 +329,8 @@ def test_a_claimed_beta_travels_and_needs_its_capability():
     verdict = Verdict()
     claims(*EVERYTHING).read_betas(["context-1m-2025-08-07"], verdict)
     assert verdict.betas == ["context-1m-2025-08-07"]
-    assert verdict.needs == [Need("long_context", "anthropic-beta: context-1m-2025-08-07", "context-1m-2025-08-07")]
+    token = "context-1m-2025-08-07"
+    assert verdict.needs == [Need("long_context", f"anthropic-beta: {token}", token, f"beta {token}")]
 
 
 def test_a_claimed_beta_without_a_need_just_travels():

@@ -15,7 +15,7 @@ def test_the_list_is_pinned():
     assert gateway.__all__ == [
         "Action", "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "ClaimConflict", "ClientLeft", "ConfigError",
         "Deployment", "Entry", "Event", "Factor", "FactorRow", "Fault", "Filter", "Forbidden", "Garbled",
-        "GatewayError", "GrantRow", "Hold", "HttpUrl", "InvalidRequest", "Line", "MeterRow", "ModelRow", "Need",
+        "GatewayError", "Grant", "GrantRow", "Hold", "HttpUrl", "InvalidRequest", "Line", "MeterRow", "ModelRow", "Need",
         "NotSupported", "Outbound", "Param", "Pass", "Permissions", "Principal", "Provider", "RateLimited", "Reading",
         "Refusal", "Rows", "Secret", "SecretField", "Surface", "Timings", "TooLarge", "Unauthenticated",
         "Unavailable", "UnknownModel", "UnknownParameter", "Unreachable", "UnsupportedCapability", "UnsupportedMedia",

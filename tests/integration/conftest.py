@@ -97,6 +97,14 @@ def gateway(tmp_path_factory):
         yield gateway
 
 
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory):
+    """A gateway into which no feature was let."""
+    config = f"{CONFIG}\nplugins: [anthropic, chat, ledger]\n"
+    with Simulator(keys=("sim-key",)) as sim, running(sim, tmp_path_factory.mktemp("bare"), config) as gateway:
+        yield gateway
+
+
 @pytest.fixture(autouse=True)
 def _fresh(request):
     if "gateway" in request.fixturenames:

@@ -153,8 +153,8 @@ def test_an_unknown_model_is_a_404_that_helps(gateway, path):
     ids=lambda value: value if isinstance(value, str) else next(iter(value)),
 )
 @pytest.mark.parametrize("path", PATHS[:2])
-def test_a_parameter_without_its_package_names_the_remedy(gateway, path, field, package):
-    status, body, headers = post(gateway, path, json.dumps({**BODY, **field}))
+def test_a_parameter_without_its_package_names_the_remedy(bare, path, field, package):
+    status, body, headers = post(bare, path, json.dumps({**BODY, **field}))
     assert status == 400
     assert f"pip install {package}" in body["error"]["message"]
     assert headers["gateway-error"] == "unknown_parameter"
@@ -199,7 +199,13 @@ def test_betas_travel_merged_and_once(gateway):
     headers = {"anthropic_beta": "interleaved-thinking-2025-05-14, interleaved-thinking-2025-05-14"}
     assert post(gateway, "/v1/messages", json.dumps(BODY), **headers)[0] == 200
     assert gateway.sim.log[0].headers["anthropic-beta"] == "interleaved-thinking-2025-05-14"
-    told = post(gateway, "/v1/messages", json.dumps(BODY), anthropic_beta="context-1m-2025-08-07")[2]
+    long = {"anthropic_beta": "context-1m-2025-08-07"}
+    assert "gateway-dropped-betas" not in post(gateway, "/v1/messages", json.dumps(BODY), **long)[2]
+    assert gateway.sim.log[1].headers["anthropic-beta"] == "context-1m-2025-08-07"
+
+
+def test_the_beta_of_a_missing_package_does_not_travel(bare):
+    told = post(bare, "/v1/messages", json.dumps(BODY), anthropic_beta="context-1m-2025-08-07")[2]
     assert told["gateway-dropped-betas"] == "context-1m-2025-08-07"
 
 

@@ -81,6 +81,9 @@ class Stream:
 
     def _stop_block(self, event: Event) -> bytes:
         block = self._open.pop(_index(event), None)
+        whole = event.json().get("content_block")
+        if isinstance(block, Other) and isinstance(whole, dict):
+            block.become(whole)
         return NOTHING if block is None else block.stop()
 
     def _note(self, event: Event) -> bytes:

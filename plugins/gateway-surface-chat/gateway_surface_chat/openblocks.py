@@ -186,6 +186,11 @@ class Other:
         self._tell()
         return self._frame.fields({field_of(self._kind): self._told})
 
+    def become(self, whole: Block) -> None:
+        """A feature knows better how the pieces of such a block belong together: this is what came of them."""
+        self._block = dict(whole)
+        self._pieces.clear()
+
     def _merge(self, name: str, value: Any) -> None:
         """Text grows, also from null; anything else is replaced; a null takes nothing away."""
         if isinstance(value, str) and isinstance(self._block.get(name), str | None):

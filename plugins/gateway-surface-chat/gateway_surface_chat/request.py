@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway import Reading
+from gateway_surface_chat.context import context_management
 from gateway_surface_chat.output import JSON_PLEA, output_config, wants_json
 from gateway_surface_chat.shape import Block, as_array, as_name, as_object, as_text, is_blank, wrong
 from gateway_surface_chat.tools import tools_and_choice
@@ -33,10 +34,10 @@ HINTS = (
 """Fields that only hint and have no counterpart."""
 
 OWN = frozenset({
-    *HINTS, "anthropic_beta", "audio", "extra_body", "extra_headers", "function_call", "functions", "logprobs",
-    "max_completion_tokens", "messages", "metadata", "modalities", "n", "output_config", "parallel_tool_calls",
-    "reasoning_effort", "response_format", "service_tier", "stop", "stream_options", "system", "tool_choice", "tools",
-    "top_logprobs", "user", "web_search_options",
+    *HINTS, "anthropic_beta", "audio", "context_management", "extra_body", "extra_headers", "function_call",
+    "functions", "logprobs", "max_completion_tokens", "messages", "metadata", "modalities", "n", "output_config",
+    "parallel_tool_calls", "reasoning_effort", "response_format", "service_tier", "stop", "stream_options", "system",
+    "tool_choice", "tools", "top_logprobs", "user", "web_search_options",
 })  # fmt: skip
 """Fields that are read here; every other one travels."""
 
@@ -70,6 +71,8 @@ class Request:
         body |= self._conversation() | tools_and_choice(asked) | self._limits() | self._service() | self._metadata()
         if (config := output_config(asked)) is not None:
             body["output_config"] = config
+        if (management := context_management(asked.get("context_management"))) is not None:
+            body["context_management"] = management
         self._ignored |= dict.fromkeys(name for name in HINTS if name in asked)
         betas = tuple(self._betas())
         return Reading(

@@ -20,3 +20,6 @@ SEARCH_TOOL: Mapping[str, str] = _TABLES["search"]["tool"]
 
 SEARCH_USES: Mapping[str, int] = _TABLES["search"]["max_uses"]
 """How often it may search, by OpenAI's size of context."""
+
+EDITS: Mapping[str, str] = _TABLES["edits"]
+"""OpenAI's entries of ``context_management`` to edits."""

@@ -33,7 +33,6 @@ def test_a_model_has_to_be_named(ask, model):
     [
         ("thinking", {"type": "adaptive"}),
         ("context_management", {"edits": [{"type": "novelty"}]}),
-        ("context_management", [{"type": "novelty"}]),
         ("output_config", {"effort": "medium"}),
         ("speed", "fast"),
         ("inference_geo", "us"),
