@@ -5,7 +5,7 @@ import socket
 import pytest
 import responses
 
-from gateway import GrantRow, Outbound, Param, Unreachable, hookimpl, strictjson
+from gateway import GrantRow, Need, Outbound, Param, Unreachable, hookimpl, strictjson
 from gateway.app import assemble
 from gateway.config import parse
 from gateway.testing import FakeDoor, TestHost, found, make_call, sample_message
@@ -274,3 +274,36 @@ def test_an_estimate_covers_what_the_model_may_write_and_the_dearest_input():
     ask({"max_tokens": 77}, plugins=[found(Limits, "limits", "infra")])
     assert told[0]["output"] == 77
     assert set(told[0]) == {"cache_write_1h", "output"}
+
+
+class Choosy:
+    """A feature whose need shows only once the deployment is known."""
+
+    @hookimpl
+    def register_params(self):
+        return [Param("wish", surface="messages"), Param("granted")]
+
+    @hookimpl
+    def register_catalog(self):
+        return [GrantRow(capability="wishes", provider="elsewhere", betas=("wish-1",))]
+
+    @hookimpl
+    def prepare_request(self, call):
+        if call.own("messages", "wish"):
+            call.set("granted", call.asked["wish"])
+            call.add_need(Need("wishes", "wish", claim="messages:wish"))
+
+
+def test_what_only_preparing_shows_is_refused_by_name():
+    door = ask({"wish": "a pony"}, plugins=[found(Choosy, "choosy", "feature")])
+    assert door.status == 400
+    assert b"wish: wishes is not available for claude-test-1 on test; available on: elsewhere." in door.received
+
+
+@responses.activate
+def test_what_only_preparing_shows_is_left_out_if_the_operator_wants_that():
+    responses.post(URL, strictjson.dumps(sample_message()))
+    drop = f"{WILD}litellm_settings: {{drop_params: true}}\ngeneral_settings: {{forward_client_headers_to_llm_api: true}}\n"
+    door = ask({"wish": "a pony"}, plugins=[found(Choosy, "choosy", "feature")], yaml=drop)
+    assert (door.status, door.answer_headers["gateway-dropped-params"]) == (200, "wish")
+    assert "granted" not in strictjson.loads(responses.calls[0].request.body)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call import Permissions, Principal, new_id
+from gateway.call import Grant, Need, Permissions, Principal, new_id
 from gateway.testing import make_call, make_deployment
 
 paths = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(".".join)
@@ -122,3 +122,31 @@ def test_what_is_removed_is_gone_from_the_copy_only():
     assert call.get("output_config") == {"format": 1}
     assert "speed" not in call.body
     assert call.asked["output_config"] == {"effort": "low", "format": 1}
+
+
+def test_an_attempts_copy_knows_what_its_deployment_can_do():
+    there = make_call().toward(make_deployment(), {"summary": Grant(("b",), ("v",))})
+    assert there.grants["summary"].betas == ("b",)
+
+
+def test_what_preparing_shows_is_added_to_the_copy_only():
+    call = make_call(needs=(Need("a", "x"),))
+    there = call.toward(make_deployment())
+    there.add_need(Need("b", "y"))
+    there.ignore("z")
+    assert ([need.capability for need in there.needs], there.ignored_params) == (["a", "b"], ("z",))
+    assert (len(call.needs), call.ignored_params) == (1, ())
+
+
+@pytest.mark.parametrize(
+    ("facts", "value"),
+    [
+        ({"surface": "chat"}, "low"),
+        ({"surface": "messages"}, None),
+        ({"surface": "chat", "dropped_params": ("reasoning_effort",)}, None),
+    ],
+)
+def test_a_surfaces_own_parameter_is_heard_through_that_surface_until_it_is_dropped(facts, value):
+    call = make_call(asked={"reasoning_effort": "low"}, **facts)
+    assert call.own("chat", "reasoning_effort") == value
+    assert call.own("chat", "verbosity") is None

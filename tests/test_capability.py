@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.call import Need
+from gateway.call import Need, Permissions, Principal
 from gateway.capability import Capabilities
 from gateway.catalog import BetaRow, Catalog, GrantRow, ModelRow
-from gateway.errors import UnsupportedCapability
+from gateway.errors import Forbidden, UnsupportedCapability
 from gateway.testing import TestHost, make_call, make_deployment
 from gateway.usage import KINDS
 
@@ -18,12 +18,16 @@ CATALOG = Catalog(
             GrantRow(capability="summary", provider="test", betas=("summary-2026-01-12",)),
             GrantRow(capability="speed", provider="elsewhere", betas=("speed-2026-02-01",)),
             GrantRow(capability="free", provider="test"),
+            GrantRow(capability="level", provider="*", models=("m",), values=("low", "high")),
+            GrantRow(capability="level", provider="*", models=("n",), values=("low", "top")),
+            GrantRow(capability="level", provider="*", models=("unknown",)),
         ],
         "provider": [
             BetaRow(token="old-2025-01-01", provider="test", action="rename", to="new-2025-02-02"),
             BetaRow(token="bad-2025-01-01", provider="test", action="drop"),
             BetaRow(token="good-2025-01-01", provider="test", action="forward"),
             ModelRow(provider="test", upstream=("m",), id="m", max_output=1234, rates=RATES),
+            ModelRow(provider="test", upstream=("n",), id="n", rates=RATES),
         ],
     }
 )
@@ -31,8 +35,8 @@ CAPABILITIES = Capabilities(CATALOG)
 SUMMARY = Need("summary", "edits")
 
 
-def checked(betas=(), needs=(), passes=True, dropped=()):
-    call = make_call(betas=list(betas), needs=tuple(needs), dropped_betas=tuple(dropped))
+def checked(betas=(), needs=(), passes=True, dropped=(), **facts):
+    call = make_call(betas=list(betas), needs=tuple(needs), dropped_betas=tuple(dropped), **facts)
     call = call.toward(call.deployment, CAPABILITIES.grants(call.deployment))
     CAPABILITIES.check(call, TestHost(passes_unknown_betas=passes))
     return call
@@ -81,3 +85,59 @@ def test_the_catalog_knows_how_much_a_model_writes():
     assert CAPABILITIES.max_output(make_deployment(upstream="m")) == 1234
     assert CAPABILITIES.max_output(make_deployment(upstream="alias", base_model="m")) == 1234
     assert CAPABILITIES.max_output(make_deployment(upstream="unknown")) == 0
+
+
+def test_the_beta_of_a_grant_travels_to_a_strict_host_too():
+    assert checked(needs=[SUMMARY], passes=False).betas == ["summary-2026-01-12"]
+
+
+def test_a_value_has_to_be_one_that_the_model_knows():
+    here = make_deployment(upstream="m")
+    assert CAPABILITIES.missing([Need("level", "x", "high"), Need("level", "x", {"an": "object"})], here) == []
+    lacking = Need("level", "x.level", "top")
+    assert CAPABILITIES.missing([lacking], here) == [lacking]
+    error = CAPABILITIES.refusal(lacking, "m", [here])
+    assert error.message == "x.level: 'top' is not available for m on test; there are: low, high."
+    assert (error.details["values"], error.details["available_for"]) == (["low", "high"], ["n"])
+
+
+def test_a_model_that_no_row_knows_is_given_what_rows_assume():
+    assert CAPABILITIES.missing([Need("level", "x", "anything")], make_deployment(upstream="new")) == []
+
+
+def test_a_refusal_says_for_which_models_it_would_be_there():
+    known = make_deployment(provider="elsewhere", upstream="o")
+    error = CAPABILITIES.refusal(Need("level", "x"), "o", [known])
+    assert error.details["available_on"] == []
+    assert "; there are: " not in error.message
+
+
+def test_a_refusal_ends_with_the_remedy():
+    error = CAPABILITIES.refusal(Need("speed", "fast", remedy="Walk."), "m", [make_deployment()])
+    assert error.message.endswith("available on: elsewhere. Walk.")
+
+
+def test_a_refusal_knows_the_betas_that_fall_with_it():
+    error = CAPABILITIES.refusal(Need("speed", "fast"), "m", [make_deployment()])
+    assert error.betas == {"speed-2026-02-01"}
+
+
+TIED = {"tools[]=novel": ("bad-2025-01-01", "unknown-2030-01-01")}
+
+
+def test_a_field_does_not_travel_without_a_beta_that_it_takes():
+    with pytest.raises(UnsupportedCapability, match=r"takes the beta bad-2025-01-01, which is not available on") as no:
+        checked(["bad-2025-01-01", "unknown-2030-01-01"], passes=False, tied=TIED)
+    assert (no.value.param, no.value.need.claim) == ("tools", "tools[]=novel")
+    assert no.value.betas == {"bad-2025-01-01", "unknown-2030-01-01"}
+
+
+def test_one_of_a_fields_betas_is_enough():
+    assert checked(["unknown-2030-01-01"], tied=TIED).betas == ["unknown-2030-01-01"]
+
+
+def test_a_key_may_not_use_what_it_is_not_allowed_even_if_only_preparing_shows_it():
+    some = Principal("k", permissions=Permissions(capabilities=("summary",)))
+    assert checked(needs=[SUMMARY], principal=some).betas
+    with pytest.raises(Forbidden, match=r"^x: this key may not use free\.$"):
+        checked(needs=[Need("free", "x")], principal=some)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.call import Grant
 from gateway.catalog import BOOKS, BetaRow, Catalog, FactorRow, GrantRow, MeterRow, ModelRow, Offer, parse, rows
 from gateway.errors import CatalogConflict, ConfigError
 from gateway.usage import KINDS
@@ -187,6 +188,55 @@ def test_grants_factors_meters_and_betas_are_found():
     assert catalog.beta("t", Offer("q", "m")) is None
 
 
+def test_grants_speak_of_models_by_their_canonical_id():
+    catalog = Catalog(
+        {
+            "one": [
+                model("there.m-1-v1", id="m-1"),
+                GrantRow(capability="c", models=("m-1",), values=("v",)),
+                GrantRow(capability="d", models=("unknown",)),
+                GrantRow(capability="e", upstream=("there.*",)),
+            ]
+        }
+    )
+    assert catalog.id_of(Offer("p", "there.m-1-v1")) == "m-1"
+    assert catalog.grants(Offer("p", "there.m-1-v1")) == {"c": Grant((), ("v",)), "e": Grant()}
+    assert catalog.grants(Offer("p", "mine", "there.m-1-v1")).keys() == {"c"}
+    assert catalog.grants(Offer("p", "there.new")).keys() == {"d", "e"}
+
+
+def test_a_row_that_lists_providers_or_conditions_is_a_row_for_each():
+    text = """
+    [[factor]]
+    reason = "r"
+    times = "2"
+    provider = ["p", "q"]
+    when = ["place=us", "place=eu"]
+    """
+    found = [(row.provider, row.when) for row in parse(text, "x")]
+    assert found == [("p", "place=us"), ("p", "place=eu"), ("q", "place=us"), ("q", "place=eu")]
+
+
+def test_a_factor_for_how_a_pass_was_served_stands_in_place_of_the_general_one():
+    catalog = Catalog(
+        {
+            "one": [
+                FactorRow(reason="r", times=Decimal(2), kinds=("input",)),
+                FactorRow(reason="r", times=Decimal(3), kinds=("output",)),
+                FactorRow(reason="r", times=Decimal(1), when="speed=fast"),
+                FactorRow(reason="s", times=Decimal(4), when="place=*"),
+            ]
+        }
+    )
+
+    def times(reason, **served):
+        return [factor.times for factor in catalog.factors(reason, Offer("p", "m"), date(2026, 1, 1), served)]
+
+    assert times("r") == times("r", speed="slow") == [2, 3]
+    assert times("r", speed="fast") == [1]
+    assert (times("s", place="anywhere"), times("s"), times("s", speed="fast")) == ([4], [], [])
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -203,6 +253,11 @@ def test_grants_factors_meters_and_betas_are_found():
             FactorRow(reason="r", times=Decimal(1), kinds=("input", "output")),
             FactorRow(reason="r", times=Decimal(2), kinds=("output", "cache_read")),
         ),
+        (
+            FactorRow(reason="r", times=Decimal(1), when="place=*"),
+            FactorRow(reason="r", times=Decimal(2), when="place=us"),
+        ),
+        (GrantRow(capability="c", models=("a*",)), GrantRow(capability="c", models=("b", "ab"))),
         (MeterRow(path="a", kind="k", price=Decimal(1)), MeterRow(path="a", kind="l", price=Decimal(1))),
         (BetaRow(token="t"), BetaRow(token="t", action="drop", provider="p")),
     ],
@@ -229,6 +284,12 @@ def test_rows_that_overlap_stop_startup_and_are_both_named(one, other):
             FactorRow(reason="r", times=Decimal(1), kinds=("input",)),
             FactorRow(reason="r", times=Decimal(2), kinds=("output",)),
         ),
+        (FactorRow(reason="r", times=Decimal(1)), FactorRow(reason="r", times=Decimal(2), when="place=us")),
+        (
+            FactorRow(reason="r", times=Decimal(1), when="place=eu"),
+            FactorRow(reason="r", times=Decimal(2), when="place=us"),
+        ),
+        (GrantRow(capability="c", models=("m-1",)), GrantRow(capability="c", models=("m-1-5",))),
     ],
 )
 def test_rows_that_never_meet_stand_side_by_side(one, other):

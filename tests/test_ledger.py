@@ -193,6 +193,17 @@ def test_a_surcharge_that_no_factor_prices_is_named():
     assert there.unpriced == ()
 
 
+def test_features_are_told_which_passes_are_long():
+    seen = []
+    adjust = lambda call, usage, served: seen.append((usage.label, dict(served))) or []  # noqa: E731
+    listed = [one_pass("compaction", 200_001, 1), one_pass("message", 200_000, 1)]
+    usage = tokens(200_000, 1, iterations=listed, speed="fast")
+    entry = settled(anthropic("claude-opus-4-6"), usage, adjust=adjust)
+    assert seen == [("compaction", {"speed": "fast", "prompt": "long"}), ("message", {"speed": "fast"})]
+    assert entry.served == {"speed": "fast"}
+    assert entry.unpriced == ("the surcharge above 200000 prompt tokens", "speed=fast")
+
+
 @pytest.mark.parametrize("name", BILLS)
 @pytest.mark.parametrize("book", BOOKS)
 def test_bills_worked_out_by_hand(name, book):

@@ -11,8 +11,9 @@ from marshmallow.exceptions import ValidationError
 
 from gateway import strictjson
 from gateway.call import Need
-from gateway.errors import ClaimConflict, InvalidRequest, UnknownParameter
+from gateway.errors import ClaimConflict, InvalidRequest, UnknownParameter, UnsupportedCapability
 from gateway.params import Beta, Claims, Dialect, Param, Variant, Verdict
+from gateway.testing import make_call
 
 DIALECT = Dialect.load()
 BODY = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
@@ -424,3 +425,77 @@ def test_any_json_is_taken_or_refused(body, more, reader, surface):
         reader.check(surface, sent, dict(sent))
     assert refused.value.message.startswith(refused.value.param)
     assert strictjson.dumps(sent) == before
+
+
+def lacking(claim, *, betas=(), param="p"):
+    return UnsupportedCapability("no", need=Need("c", param, claim=claim), betas=betas)
+
+
+EDITED = {"context_management": {"edits": [{"type": "compact_20260112"}, {"type": "other"}, 7]}, "speed": "fast"}
+
+
+@pytest.mark.parametrize(
+    ("claim", "left", "named"),
+    [
+        ("speed", {"context_management": EDITED["context_management"]}, "speed"),
+        (
+            f"{EDITS}=compact_20260112",
+            {"context_management": {"edits": [{"type": "other"}, 7]}, "speed": "fast"},
+            "context_management.edits",
+        ),
+        (f"{EDITS}=absent", EDITED, "context_management.edits"),
+        ("output_config.effort", EDITED, "output_config.effort"),
+        ("chat:reasoning_effort", EDITED, "reasoning_effort"),
+    ],
+)
+def test_what_nobody_can_serve_is_left_out_and_named(claim, left, named):
+    call = make_call(EDITED, betas=["its", "another"], needs=(Need("c", "p", claim=claim), Need("d", "q", claim="q")))
+    kept = claims(drop=True).without(call, lacking(claim, betas=["its", "never sent"]))
+    assert {name: kept.body[name] for name in kept.body if name not in BODY} == left
+    assert (kept.betas, kept.dropped_betas, kept.dropped_params) == (["another"], ("its",), (named,))
+    assert [need.capability for need in kept.needs] == ["d"]
+    assert call.body == call.asked
+
+
+def test_the_last_member_of_a_union_takes_the_union_along():
+    body = {"context_management": {"edits": [{"type": "compact_20260112"}]}, "thinking": {"type": "adaptive"}}
+    call = make_call(body)
+    assert "context_management" not in claims(drop=True).without(call, lacking(f"{EDITS}=compact_20260112")).body
+    assert "thinking" not in claims(drop=True).without(call, lacking("thinking=adaptive")).body
+
+
+def test_a_field_that_is_tied_to_a_beta_falls_with_it():
+    tied = {"mcp_servers": ("mcp-1",), "thread": ("thread-1",)}
+    call = make_call({"mcp_servers": [{}], "thread": {}}, tied=tied, betas=["mcp-1", "thread-1"])
+    kept = claims(drop=True).without(call, lacking("mcp_servers", betas=["mcp-1"]))
+    assert (kept.tied, kept.betas) == ({"thread": ("thread-1",)}, ["thread-1"])
+    assert "mcp_servers" not in kept.body
+
+
+def test_a_beta_token_alone_is_never_worth_a_refusal():
+    token = "context-1m-2025-08-07"
+    call = make_call(betas=[token, "b"], needs=(Need("long_context", "x", token, f"beta {token}"),))
+    kept = claims().without(call, lacking(f"beta {token}"))
+    assert (kept.betas, kept.dropped_betas, kept.dropped_params, kept.needs) == (["b"], (token,), (), ())
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({}, lacking("speed")),
+        ({"drop": True}, lacking("", param="messages")),
+        ({"drop": True}, UnsupportedCapability("no need is known")),
+    ],
+    ids=["the operator wants refusals", "it cannot be left out", "nobody knows what to leave out"],
+)
+def test_what_has_to_stand_is_raised_again(options, error):
+    with pytest.raises(UnsupportedCapability) as raised:
+        claims(**options).without(make_call(EDITED), error)
+    assert raised.value is error
+
+
+def test_a_plugin_that_asks_again_for_what_was_left_out_is_refused():
+    error = lacking("chat:reasoning_effort")
+    once = claims(drop=True).without(make_call(), error)
+    with pytest.raises(UnsupportedCapability):
+        claims(drop=True).without(once, error)
