@@ -113,8 +113,9 @@ def admit_call(call: Call, estimate: Bill | None) -> Hold | None:
 def prepare_request(call: Call) -> None:
     """When: for each attempt, its deployment known, before the check. Who: features that add something.
 
-    ``call`` is the attempt's own copy: write what the plugin claims with ``call.set``, ``call.remove`` and
-    ``call.add_betas``, nothing else. The return value is ignored. Raise an ``InvalidRequest`` to stop the call.
+    ``call`` is the attempt's own copy, ``call.grants`` what its deployment can do: write what the plugin claims with
+    ``call.set``, ``call.remove`` and ``call.add_betas``, nothing else; ``call.add_need`` passes over a deployment that
+    lacks what only shows here. The return value is ignored. Raise an ``InvalidRequest`` to stop the call.
     """
 
 
@@ -131,8 +132,9 @@ def filter_events(call: Call) -> Filter | None:
 def adjust_cost(call: Call, usage: Pass, served: Mapping[str, str]) -> Factors | None:
     """When: at settlement, once per pass. Who: features that price.
 
-    Pure: ``usage`` holds the tokens of the pass, ``served`` the facts as the host served them. Return a factor, or its
-    reason when the number stands in the catalog; None changes nothing. Factors multiply, so order cannot matter. An
+    Pure: ``usage`` holds the tokens of the pass, ``served`` the facts as the host served them, and ``prompt`` for a pass
+    longer than what the base rates pay for. Return a factor, or its reason when the number stands in the catalog; None
+    changes nothing. Factors multiply, so order cannot matter. An
     exception leaves the entry unpriced, never cheaper.
     """
 
