@@ -114,6 +114,7 @@ class Attempts:
     def count(self, call: Call, candidates: Sequence[Deployment], reply: Reply) -> dict[str, Any]:
         """Count the prompt's tokens at the host; costs nothing and leaves no entry."""
         prepared = self.prepare(call, candidates, counting=True)
+        reply.tell_left_out(prepared.call)
         auth = prepared.provider.auth(prepared.call.host)
         answer = self._transport.send(prepared.outbound, auth, self._watch(reply))
         try:

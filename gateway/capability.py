@@ -105,6 +105,7 @@ class Capabilities:
             if not any(token in sent for token in tokens):
                 raise _untied(name, tokens, call)
         call.betas = list(dict.fromkeys(sent.values()))
+        call.dropped_betas = tuple(token for token in call.dropped_betas if token not in sent)
 
 
 def _meets(grant: Grant | None, need: Need) -> bool:

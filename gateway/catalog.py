@@ -363,6 +363,7 @@ class Catalog:
                 self._add(row, owners)
         self.digest = _digest(group for group in rows.values())
         self._cache: dict[tuple[type[Row], Offer, date], list[Any]] = {}
+        self._granted: dict[tuple[Offer, date], Mapping[str, Grant]] = {}
 
     def model(self, provider: str, upstream: str, day: date | None = None) -> ModelRow | None:
         """The row of a model at a host on a day (today without one)."""
@@ -384,7 +385,12 @@ class Catalog:
 
     def grants(self, offer: Offer, day: date | None = None) -> Mapping[str, Grant]:
         """What a model can do at a host, by capability."""
-        return {row.capability: row.grant() for row in self._about(GrantRow, offer, day)}
+        day = day or _today()
+        found = self._granted.get((offer, day))
+        if found is None:
+            found = {row.capability: row.grant() for row in self._about(GrantRow, offer, day)}
+            _keep(self._granted, (offer, day), found)
+        return found
 
     def granted_by(self, capability: str, day: date | None = None) -> list[GrantRow]:
         """Every row that gives the capability to somebody."""
@@ -421,9 +427,7 @@ class Catalog:
         if found is None:
             place = (offer.provider, offer.upstream, model())
             found = [row for row in self._of(kind) if row.holds(self.book, day) and row.covers(*place)]
-            if len(self._cache) > 10_000:  # noqa: PLR2004 - names reached through a wildcard are the clients' choice
-                self._cache.clear()
-            self._cache[kind, offer, day] = found
+            _keep(self._cache, (kind, offer, day), found)
         return found
 
     def _add(self, row: Row, owners: Mapping[int, str]) -> None:
@@ -435,6 +439,16 @@ class Catalog:
                 f"{_told(row, owners[id(row)])} and {_told(other, owners[id(other)])}."
             )
         kind.append(row)
+
+
+MOST_KEPT = 10_000
+"""Answers kept at once; names reached through a wildcard are the clients' choice, so there is no end to them."""
+
+
+def _keep(cache: dict[Any, Any], key: Any, value: Any) -> None:
+    if len(cache) >= MOST_KEPT:
+        cache.clear()
+    cache[key] = value
 
 
 def _told(row: Row, plugin: str) -> str:

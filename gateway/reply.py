@@ -107,6 +107,7 @@ class Reply:
             ("gateway-dropped-betas", call.dropped_betas),
             ("gateway-ignored-params", call.ignored_params),
         ):
+            self.headers.pop(name, None)
             if values:
                 self.headers[name] = visible(", ".join(dict.fromkeys(values)))
 

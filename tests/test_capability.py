@@ -141,3 +141,8 @@ def test_a_key_may_not_use_what_it_is_not_allowed_even_if_only_preparing_shows_i
     assert checked(needs=[SUMMARY], principal=some).betas
     with pytest.raises(Forbidden, match=r"^x: this key may not use free\.$"):
         checked(needs=[Need("free", "x")], principal=some)
+
+
+def test_a_token_that_travels_after_all_is_not_named_as_dropped():
+    call = checked(needs=[SUMMARY], dropped=["summary-2026-01-12", "other-2026-01-01"])
+    assert (call.betas, call.dropped_betas) == (["summary-2026-01-12"], ("other-2026-01-01",))
