@@ -76,7 +76,7 @@ seen["errors"] = {
     "rate_limit": raised("[[sim:error status=429 retry_after=3]]"),
     "overloaded": raised("[[sim:error status=529]]"),
     "server": raised("[[sim:error status=500]]"),
-    "package": raised("hi", extra_body={"speed": "fast"}),
+    "capability": raised("hi", extra_body={"output_config": {"effort": "xhigh"}}),
 }
 client = anthropic.Anthropic(base_url=url, api_key="sk-wrong", max_retries=0)
 seen["errors"]["unauthenticated"] = raised("hi")

@@ -77,7 +77,7 @@ def test_openai_lists_models(openai):
         ("rate_limit", ("RateLimitError", 429)),
         ("overloaded", ("InternalServerError", 529)),
         ("server", ("InternalServerError", 500)),
-        ("package", ("BadRequestError", 400)),
+        ("capability", ("BadRequestError", 400)),
         ("unauthenticated", ("AuthenticationError", 401)),
     ],
 )
@@ -91,7 +91,8 @@ def test_openai_error_codes_are_those_that_people_test_for(openai):
     assert errors["unknown_model"]["code"] == "model_not_found"
     assert errors["unauthenticated"]["code"] == "invalid_api_key"
     assert errors["rate_limit"]["code"] == "rate_limit_exceeded"
-    assert "gateway-feature-fast-mode" in errors["package"]["text"]
+    assert errors["capability"]["code"] == "unsupported_parameter"
+    assert "there are: low, medium, high, max" in errors["capability"]["text"]
     assert errors["in_stream"]["class"] == "APIError"
 
 
@@ -135,7 +136,7 @@ def test_anthropic_counts_and_lists(anthropic):
         ("rate_limit", ("RateLimitError", 429)),
         ("overloaded", ("OverloadedError", 529)),
         ("server", ("InternalServerError", 500)),
-        ("package", ("BadRequestError", 400)),
+        ("capability", ("BadRequestError", 400)),
         ("unauthenticated", ("AuthenticationError", 401)),
     ],
 )
