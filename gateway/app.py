@@ -104,8 +104,12 @@ def assemble(
     master_key: Secret | None = None,
     anywhere: bool = False,
     found: Sequence[Found] | None = None,
+    sends: bool = True,
 ) -> Parts:
-    """Build everything but the web application; see ``create_app``."""
+    """Build everything but the web application; see ``create_app``.
+
+    Without ``sends``, whoever asks will never send anything: deployments are not asked for their credentials.
+    """
     dialect = Dialect.load()
     found = discover(config.plugins) if found is None else found
     _check_sections(config, found)
@@ -124,7 +128,8 @@ def assemble(
     )
     models = Deployments(config, providers)
     deployments = models.read()
-    _check_deployments(config, providers, deployments)
+    if sends:
+        _check_deployments(config, providers, deployments)
     _check_prices(config, catalog, deployments)
     transport = Transport(ca=config.ca, proxy=config.proxy)
     drain = Drain()
@@ -247,7 +252,8 @@ def _admit(
     def most(call: Call, deployment: Deployment) -> Bill | None:
         there = call.toward(deployment)
         usage = _most(call, capabilities.max_output(deployment))
-        return settlement.estimate(there, usage, providers[deployment.provider].served(there))
+        bill, unpriced = settlement.estimate(there, usage, providers[deployment.provider].served(there))
+        return None if unpriced else bill  # what nobody can price is not held too cheaply
 
     def admit(call: Call, candidates: Sequence[Deployment]) -> list[Hold]:
         holds: list[Hold] = []

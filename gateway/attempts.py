@@ -78,7 +78,7 @@ class Attempts:
         self._transport = transport
         self._capabilities = capabilities
         self._prepare = prepare
-        self._relent = relent
+        self.relent = relent
         self._filters = filters
         self._settlement = settlement
         self._timeouts = timeouts
@@ -97,8 +97,8 @@ class Attempts:
         attempt = _Attempt(self._transport, settle, self._watch(reply), prepared, reply, number=1)
         return attempt.run(self._filters(prepared.call))
 
-    def estimate(self, prepared: Prepared, usage: Usage) -> Bill | None:
-        """What a prepared call would cost if it used so much; None when nobody knows a price."""
+    def estimate(self, prepared: Prepared, usage: Usage) -> tuple[Bill | None, tuple[str, ...]]:
+        """What a prepared call would cost if it used so much, and what of it nobody can price."""
         return self._settlement.estimate(prepared.call, usage, prepared.provider.served(prepared.call))
 
     def _watch(self, reply: Reply) -> Watch:
@@ -127,26 +127,29 @@ class Attempts:
     def prepare(self, call: Call, candidates: Sequence[Deployment], *, counting: bool = False) -> Prepared:
         """Make the call ready for the first candidate that has everything that it needs once it is prepared."""
         while True:
-            try:
-                return self._first_fit(call, candidates, counting=counting)
-            except UnsupportedCapability as error:
-                call = self._relent(call, error)
+            lacking: UnsupportedCapability | None = None
+            for deployment in candidates:
+                try:
+                    return self.fit(call, deployment, counting=counting)
+                except UnsupportedCapability as error:
+                    lacking = lacking or error
+            if lacking is None:
+                raise LookupError("no candidates")
+            call = self.relent(call, lacking)
 
-    def _first_fit(self, call: Call, candidates: Sequence[Deployment], *, counting: bool) -> Prepared:
-        lacking: UnsupportedCapability | None = None
-        for deployment in candidates:
-            there = call.toward(deployment, self._capabilities.grants(deployment))
-            if not counting and there.body.get("max_tokens") is None:
-                there.body["max_tokens"] = self._capabilities.max_output(deployment) or FALLBACK_OUTPUT
-            self._prepare(there)
-            provider = self._providers[deployment.provider]
-            try:
-                self._capabilities.check(there, provider)
-            except UnsupportedCapability as error:
-                lacking = lacking or error
-                continue
-            return Prepared(there, provider, (provider.encode_count if counting else provider.encode)(there))
-        raise lacking or LookupError("no candidates")
+    def fit(self, call: Call, deployment: Deployment, *, counting: bool = False) -> Prepared:
+        """Make the call ready for one deployment.
+
+        Raises:
+            UnsupportedCapability: it lacks something that the call needs.
+        """
+        there = call.toward(deployment, self._capabilities.grants(deployment))
+        if not counting and there.body.get("max_tokens") is None:
+            there.body["max_tokens"] = self._capabilities.max_output(deployment) or FALLBACK_OUTPUT
+        self._prepare(there)
+        provider = self._providers[deployment.provider]
+        self._capabilities.check(there, provider)
+        return Prepared(there, provider, (provider.encode_count if counting else provider.encode)(there))
 
 
 class _Attempt:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, get_args
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,33 @@ class Need:
     remedy: str = ""
 
 
+Manner = Literal["dropped-params", "dropped-betas", "ignored-params"]
+"""How something is left out, in the words of the headers that name it."""
+
+MANNERS: tuple[Manner, ...] = get_args(Manner)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something of a request that does not travel.
+
+    Attributes:
+        name: the parameter or beta token.
+        why: one sentence, for people.
+        claim: the claim that it falls under; empty where no plugin has one.
+    """
+
+    manner: Manner
+    name: str
+    why: str
+    claim: str = ""
+
+
+def named(left_out: Iterable[LeftOut], manner: Manner) -> tuple[str, ...]:
+    """The names of what was left out in one manner, each once."""
+    return tuple(dict.fromkeys(one.name for one in left_out if one.manner == manner))
+
+
 @dataclass(slots=True)
 class Call:
     """One request on its way. Written while it is prepared for a deployment, read-only afterwards.
@@ -125,7 +152,7 @@ class Call:
         needs: what the body needs of a deployment.
         tied: by name, fields that travel only together with one of these beta tokens.
         unread: fields that nobody here knows; they travel.
-        dropped_params, dropped_betas, ignored_params: what does not travel, by name.
+        left_out: what does not travel, and why.
         deployment: where it goes; None until an attempt has chosen.
         grants: what that deployment can do, by capability.
     """
@@ -144,9 +171,7 @@ class Call:
     needs: tuple[Need, ...] = ()
     tied: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
-    dropped_params: tuple[str, ...] = ()
-    dropped_betas: tuple[str, ...] = ()
-    ignored_params: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     deployment: Deployment | None = None
     grants: Mapping[str, Grant] = field(default_factory=dict)
 
@@ -199,13 +224,18 @@ class Call:
         """Need a capability that only the deployment shows to be needed; one that lacks it is passed over."""
         self.needs = (*self.needs, need)
 
-    def ignore(self, param: str) -> None:
-        """Name a parameter that has no effect there."""
-        self.ignored_params = (*self.ignored_params, param)
+    def leave_out(self, manner: Manner, name: str, why: str) -> None:
+        """Name something that does not travel."""
+        self.left_out = (*self.left_out, LeftOut(manner, name, why))
+
+    def ignore(self, param: str, why: str) -> None:
+        """Name a parameter that has no effect at the deployment, and say why in a sentence."""
+        self.leave_out("ignored-params", param, why)
 
     def own(self, surface: str, name: str) -> Any:
         """A parameter of a surface's own, as the client gave it; None through other surfaces, or once dropped."""
-        return self.asked.get(name) if self.surface == surface and name not in self.dropped_params else None
+        dropped = named(self.left_out, "dropped-params")
+        return self.asked.get(name) if self.surface == surface and name not in dropped else None
 
     def toward(self, deployment: Deployment, grants: Mapping[str, Grant] = MappingProxyType({})) -> "Call":
         """A copy of its own for one attempt."""

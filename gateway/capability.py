@@ -98,14 +98,14 @@ class Capabilities:
             known = provider.passes_unknown_betas or token in granted
             action = row.action if row else "forward" if known else "drop"
             if action == "drop":
-                call.dropped_betas = (*call.dropped_betas, token)
+                call.leave_out("dropped-betas", token, f"{call.host.provider} does not take it.")
             else:
                 sent[token] = row.to if row and action == "rename" else token
         for name, tokens in call.tied.items():
             if not any(token in sent for token in tokens):
                 raise _untied(name, tokens, call)
         call.betas = list(dict.fromkeys(sent.values()))
-        call.dropped_betas = tuple(token for token in call.dropped_betas if token not in sent)
+        call.left_out = tuple(one for one in call.left_out if one.manner != "dropped-betas" or one.name not in sent)
 
 
 def _meets(grant: Grant | None, need: Need) -> bool:

@@ -1,24 +1,29 @@
-"""The command line: ``gateway serve | check | plugins | prices``, and what plugins add to it."""
+"""The command line: ``gateway serve | check | plugins | prices | explain``, and what plugins add to it."""
 
+import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import wraps
 from importlib.metadata import version
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gateway import config as configuration
+from gateway import strictjson
 from gateway.app import assemble, create_app
+from gateway.auth import MASTER
 from gateway.catalog import BOOKS, Catalog, ModelRow
 from gateway.config import Config
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, GatewayError
+from gateway.explanation import Explanation, surface_of
 from gateway.plugins import Plugins, discover
 from gateway.serving import (
     CONFIG_VARIABLE,
@@ -82,13 +87,13 @@ def _config_of(argv: Sequence[str]) -> Config:
 
 
 def told(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A configuration's mistakes as one line, not as a traceback."""
+    """A mistake in a configuration or a request as one line, not as a traceback."""
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except ConfigError as error:
+        except GatewayError as error:
             raise click.ClickException(error.message) from None
 
     return run
@@ -195,12 +200,117 @@ def _price_rows(table: Table, row: ModelRow) -> None:
         table.add_row(name, *(str(rates[kind]) for kind in KINDS), since + until)
 
 
+@main.command()
+@click.argument("body", type=click.File("rb"), default="-", metavar="[FILE|-]")
+@config_option
+@click.option("--surface", default="messages", show_default=True, help="In whose words the body is.")
+@click.option("--beta", "betas", multiple=True, metavar="TOKEN", help="A beta token that the client sends.")
+@click.option("--full", is_flag=True, help="Show prompts too, not only their size.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as POST /explain answers.")
+@told
+def explain(body: BinaryIO, path: str | None, surface: str, betas: Sequence[str], full: bool, as_json: bool) -> None:
+    """Show what would become of a request: where it would go, with what, at which price. Nothing is sent.
+
+    The body is read from FILE or standard input. It takes no credentials; variables that are not set may stay so.
+    """
+    environ = Unset((name, value) for name, value in os.environ.items() if value.strip())
+    config = _load(path, environ=environ)
+    if environ.absent:
+        click.echo(f"note: not set here, so {Unset.WORD} stands in: {', '.join(environ.absent)}.", err=True)
+    parts = assemble(config, sends=False)
+    headers = {parts.claims.dialect.betas_header: ",".join(betas)}
+    one = Explanation(parts.pipeline, surface_of(surface, parts.surfaces), MASTER, headers, full=full)
+    explanation = one.of(strictjson.loads_object(body.read()))
+    if as_json:
+        click.echo(json.dumps(explanation, indent=2, ensure_ascii=False))
+    else:
+        _show(explanation)
+
+
+class Unset(dict[str, str]):
+    """An environment in which every variable is set: nothing is sent, so any key and any address will do.
+
+    Attributes:
+        absent: names of the variables for which the word stood in.
+    """
+
+    WORD = "http://unset.invalid"
+
+    def __init__(self, known: Iterable[tuple[str, str]]) -> None:
+        super().__init__(known)
+        self.absent: list[str] = []
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ARG002 - a dict's signature
+        """The variable, else the word."""
+        return super().get(name, self.WORD)
+
+    def __missing__(self, name: str) -> str:
+        self.absent.append(name)
+        return self.WORD
+
+
+def _show(explanation: Mapping[str, Any]) -> None:
+    """An explanation for people: the request, then a block for each deployment."""
+    manner = "as a stream" if explanation["stream"] else "as a whole"
+    _block(f"{explanation['model']} through {explanation['surface']}", manner, _fate(explanation))
+    for place in explanation["deployments"]:
+        share = "not served here" if place["share"] is None else f"{place['share']:.0%} of the traffic"
+        sent = [*_sent(place["request"]), *_priced(place["estimate"])] if place["request"] else []
+        _block(place["deployment"], share, [*_fate(place), *sent])
+
+
+def _block(title: str, said: str, rows: Iterable[tuple[str, str]]) -> None:
+    """A table of two columns; nothing in it is markup."""
+    table = _table(Text(title), Text(said))
+    for row in rows:
+        table.add_row(*map(Text, row))
+    _console().print(table)
+
+
+def _fate(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Why not, if not; what is needed, and what does not travel as it came."""
+    if refused := told["refused"]:
+        yield "refused", f"{refused['status']} {refused['code']}: {refused['message']}{_by(refused)}"
+    for need in told["needs"]:
+        yield "needs", f"{need['capability']}, for {need['param']}{_by(need)}"
+    for what in ("dropped_params", "dropped_betas", "ignored_params"):
+        for note in told[what]:
+            yield what.replace("_", " ").removesuffix("s"), f"{note['name']}{_by(note)}: {note['reason']}"
+    for name in told.get("unread", ()):
+        yield "unread", f"{name}: nobody here knows it, and it travels"
+
+
+def _by(told: Mapping[str, Any]) -> str:
+    return f" (plugin {told['plugin']})" if told["plugin"] else ""
+
+
+def _sent(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The request as it would be sent."""
+    yield request["method"], request["url"]
+    for name, value in request["headers"].items():
+        yield "header", f"{name}: {value}"
+    for name, value in request["body"].items():
+        yield "body", f"{name}: {json.dumps(value, ensure_ascii=False)}"
+
+
+def _priced(estimate: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The estimate, line by line; prices of tokens are for a million."""
+    yield "estimate", estimate["basis"]
+    for line in estimate["lines"]:
+        factors = "".join(f" x {factor['reason']} {factor['times']}" for factor in line["factors"])
+        yield line["kind"], f"{line['quantity']:,} x ${line['price_usd']}{factors} = ${line['amount_usd']}"
+    total = estimate["total_usd"]
+    yield "total", f"${total}" if total else estimate["reason"]
+    for name in estimate["unpriced"]:
+        yield "unpriced", name
+
+
 def _console() -> Console:
     """Where the output goes to a pipe there is no edge to fold at."""
     return Console(width=None if sys.stdout.isatty() else 200)
 
 
-def _table(*columns: str) -> Table:
+def _table(*columns: str | Text) -> Table:
     """A plain table; only its last column folds, rather than lose text."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, column in enumerate(columns):
@@ -208,10 +318,10 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _load(path: str | None, *, needed: bool = True) -> Config:
+def _load(path: str | None, *, needed: bool = True, environ: Mapping[str, str] = os.environ) -> Config:
     if path is None and needed:
         raise click.UsageError(f"Name a configuration with --config FILE, or in {CONFIG_VARIABLE}.")
-    return configuration.load(path) if path else configuration.parse("")
+    return configuration.load(path, environ) if path else configuration.parse("")
 
 
 def _announce(config: Config, access: Access, host: str, port: int, warnings: Sequence[str]) -> None:

@@ -132,10 +132,10 @@ def filter_events(call: Call) -> Filter | None:
 def adjust_cost(call: Call, usage: Pass, served: Mapping[str, str]) -> Factors | None:
     """When: at settlement, once per pass. Who: features that price.
 
-    Pure: ``usage`` holds the tokens of the pass, ``served`` the facts as the host served them, and ``prompt`` for a pass
-    longer than what the base rates pay for. Return a factor, or its reason when the number stands in the catalog; None
-    changes nothing. Factors multiply, so order cannot matter. An
-    exception leaves the entry unpriced, never cheaper.
+    Pure: ``usage`` holds the tokens of the pass, ``served`` the facts as the host served them, and ``prompt`` for a
+    pass longer than what the base rates pay for. Return a factor, or its reason when the number stands in the catalog;
+    None changes nothing. Factors multiply, so order cannot matter. An exception leaves the entry unpriced, never
+    cheaper.
     """
 
 

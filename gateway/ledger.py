@@ -133,6 +133,9 @@ class Report:
     error: str = ""
 
 
+FAILED = "everything: pricing failed"
+"""What of a bill is missing when a feature could not say what it costs."""
+
 LENGTH = "prompt"
 """The fact that stands beside the served ones for a pass whose prompt costs more than the model row's rates."""
 
@@ -182,14 +185,13 @@ class Settlement:
             except Exception:  # one broken recorder must not silence the others
                 log.exception("%s could not record call %s", plugin, entry.call_id)
 
-    def estimate(self, call: Call, usage: Usage, stated: Mapping[str, str]) -> Bill | None:
-        """What a call would cost at its deployment if it used so much; None when nobody knows a price."""
+    def estimate(self, call: Call, usage: Usage, stated: Mapping[str, str]) -> tuple[Bill | None, tuple[str, ...]]:
+        """What a call would cost at its deployment if it used so much, and what of it nobody can price."""
         try:
-            bill, _ = self._price(call, usage, usage.passes(), self._served(call, usage, stated))
+            return self._price(call, usage, usage.passes(), self._served(call, usage, stated))
         except Exception:  # a feature that cannot price must not stop every call
             log.exception("call %s could not be estimated", call.id)
-            return None
-        return bill
+            return None, (FAILED,)
 
     def _entry(self, report: Report, usage: Usage) -> Entry:
         call, host = report.call, report.call.host
@@ -201,7 +203,7 @@ class Settlement:
             bill, unpriced = self._price(call, usage, passes, served)
         except Exception:  # an entry without a bill can be priced later; an answer that was not delivered cannot
             log.exception("call %s could not be priced", call.id)
-            unpriced = ("everything: pricing failed",)
+            unpriced = (FAILED,)
         unpriced = (*unpriced, *(f"usage: {name}" for name in dict.fromkeys(usage.left_out)))
         return Entry(
             call_id=call.id,

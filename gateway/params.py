@@ -16,7 +16,7 @@ import jiter
 from marshmallow import Schema, ValidationError
 from marshmallow.fields import Field
 
-from gateway.call import Call, Need
+from gateway.call import Call, LeftOut, Need, named
 from gateway.errors import ClaimConflict, InvalidRequest, UnknownParameter, UnsupportedCapability
 
 Needs = str | Callable[[Any], str | None] | None
@@ -177,8 +177,7 @@ class Verdict:
     betas: list[str] = field(default_factory=list)
     tied: dict[str, tuple[str, ...]] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
-    dropped_betas: list[str] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
 
 
 Rule = Callable[[dict[str, Any], Verdict], None]
@@ -267,14 +266,14 @@ class Claims:
         for name, why in unsupported.items():
             if not self._drop:
                 raise InvalidRequest(f"{name}: {why}", param=name)
-            verdict.dropped.append(name)
+            verdict.left_out.append(LeftOut("dropped-params", name, f"{name}: {why}"))
 
     def read_betas(self, tokens: Iterable[str], verdict: Verdict) -> None:
         """Sort the client's beta tokens: a marked one whose package is missing is dropped by name."""
         for token in dict.fromkeys(tokens):
             claim = self._claims.get(f"{_BETA}{token}")
             if claim is None and token in self.dialect.tokens:
-                verdict.dropped_betas.append(token)
+                verdict.left_out.append(LeftOut("dropped-betas", token, _absent(self.dialect.tokens[token])))
                 continue
             verdict.betas.append(token)
             if claim is not None:
@@ -291,18 +290,22 @@ class Claims:
         need: Need = error.need or Need("", "")
         alone = need.claim.startswith(_BETA)
         name = _spoken(need.claim)
-        again = need not in call.needs and need.claim not in call.tied and name in call.dropped_params
+        again = (
+            need not in call.needs and need.claim not in call.tied and name in named(call.left_out, "dropped-params")
+        )
         if not (alone or self._drop) or not need.claim or again:
             raise error
-        fallen = {*error.betas, need.claim.removeprefix(_BETA)} & {*call.betas}
+        fallen = [token for token in call.betas if token in {*error.betas, need.claim.removeprefix(_BETA)}]
+        left = [] if alone else [LeftOut("dropped-params", name, error.message, need.claim)]
+        why = error.message if alone else f"It goes with {name}."
+        left += [LeftOut("dropped-betas", token, why, need.claim) for token in fallen]
         return replace(
             call,
             body=_without(call.body, need.claim),
             betas=[token for token in call.betas if token not in fallen],
             needs=tuple(one for one in call.needs if one.claim != need.claim),
             tied={field: tokens for field, tokens in call.tied.items() if field != need.claim},
-            dropped_params=call.dropped_params if alone else (*call.dropped_params, name),
-            dropped_betas=(*call.dropped_betas, *(token for token in call.betas if token in fallen)),
+            left_out=(*call.left_out, *left),
         )
 
     def _table(self, surface: str) -> dict[str, list[Rule]]:
@@ -316,9 +319,8 @@ class Claims:
         for value in _values(body, row.name):
             claim = self._claims.get(f"{row.surface}:{row.name}" if row.surface else row.name)
             if claim is None and row.package:
-                self._refuse_unless_dropping(row.name, row.package, f"{row.name} is")
+                self._leave_out_or_refuse(row.name, row.package, f"{row.name} is", verdict)
                 _replace(body, row.name, None)
-                verdict.dropped.append(row.name)
                 return
             row.check(value)
             if row.beta:
@@ -333,7 +335,6 @@ class Claims:
         served = [value for value in members if not self._drops_member(path, union, value, verdict)]
         if len(served) < len(members):
             _replace(body, path, served)
-            verdict.dropped.append(path)
 
     def _drops_member(self, path: str, union: str, value: Any, verdict: Verdict) -> bool:
         """Check one member; whether it has to be left out for want of its package."""
@@ -346,19 +347,20 @@ class Claims:
             _validate(claim, value)
             _note_need(claim, path, value, verdict)
         elif "package" in marked:
-            self._refuse_unless_dropping(path, marked["package"], f"{path}: {tag!r} is")
+            self._leave_out_or_refuse(path, marked["package"], f"{path}: {tag!r} is", verdict)
             return True
         elif "beta" in marked:
             verdict.tied[f"{union}={tag}"] = _tokens(marked["beta"])
         return False
 
-    def _refuse_unless_dropping(self, path: str, package: str, what: str) -> None:
+    def _leave_out_or_refuse(self, path: str, package: str, what: str, verdict: Verdict) -> None:
         if not self._drop:
             raise UnknownParameter(
                 f"{what} served by the package {package}, which is not installed here; "
                 f"the operator can add it with `pip install {package}`.",
                 param=path,
             )
+        verdict.left_out.append(LeftOut("dropped-params", path, _absent(package)))
 
     def _note_unread(self, name: str, verdict: Verdict) -> None:
         if self._refuse_unknown:
@@ -449,6 +451,10 @@ def _note_need(claim: Claim, param: str, value: Any, verdict: Verdict) -> None:
     if capability is not None:
         remedy = claim.remedy if isinstance(claim, Param) else ""
         verdict.needs.append(Need(capability, param, value, claim.name, remedy))
+
+
+def _absent(package: str) -> str:
+    return f"It is served by the package {package}, which is not installed here."
 
 
 def _spoken(claim: str) -> str:

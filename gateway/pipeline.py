@@ -9,7 +9,7 @@ from typing import Any
 from gateway import strictjson
 from gateway.attempts import Attempts
 from gateway.auth import read_credential, unauthenticated
-from gateway.call import Call, Deployment, Principal, new_id
+from gateway.call import Call, Deployment, LeftOut, Principal, new_id
 from gateway.errors import ClientLeft, GatewayError, UnsupportedCapability
 from gateway.hold import Hold, release
 from gateway.ledger import Entry
@@ -19,6 +19,9 @@ from gateway.routing import Routing
 from gateway.surface import Action, Surface
 
 log = logging.getLogger(__name__)
+
+NOT_FORWARDED = "The operator does not let the clients' betas through."
+NO_COUNTERPART = "It is a hint, and the Messages API has no counterpart."
 
 Authenticate = Callable[[str | None, Mapping[str, str]], Principal | None]
 Admit = Callable[[Call, Sequence[Deployment]], list[Hold]]
@@ -134,7 +137,7 @@ class Pipeline:
         if self.forward_betas:
             self.claims.read_betas(tokens, verdict)
         else:
-            verdict.dropped_betas += tokens
+            verdict.left_out += [LeftOut("dropped-betas", token, NOT_FORWARDED) for token in tokens]
         for choice in verdict.tied.values():
             verdict.betas += [] if {*choice} & {*verdict.betas} else [choice[0]]
         return Call(
@@ -152,9 +155,10 @@ class Pipeline:
             needs=tuple(verdict.needs),
             tied=verdict.tied,
             unread=tuple(verdict.unread),
-            dropped_params=tuple(verdict.dropped),
-            dropped_betas=tuple(verdict.dropped_betas),
-            ignored_params=reading.ignored,
+            left_out=(
+                *verdict.left_out,
+                *(LeftOut("ignored-params", name, NO_COUNTERPART) for name in reading.ignored),
+            ),
         )
 
     def _tell(self, reply: Reply, error: GatewayError) -> None:

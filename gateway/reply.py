@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
-from gateway.call import Call
+from gateway.call import MANNERS, Call, named
 from gateway.errors import GatewayError, visible
 from gateway.surface import Surface, Writer
 
@@ -102,14 +102,11 @@ class Reply:
 
     def tell_left_out(self, call: Call) -> None:
         """Name in headers what of a call does not travel; a prepared call may know more of it."""
-        for name, values in (
-            ("gateway-dropped-params", call.dropped_params),
-            ("gateway-dropped-betas", call.dropped_betas),
-            ("gateway-ignored-params", call.ignored_params),
-        ):
-            self.headers.pop(name, None)
-            if values:
-                self.headers[name] = visible(", ".join(dict.fromkeys(values)))
+        for manner in MANNERS:
+            header = f"gateway-{manner}"
+            self.headers.pop(header, None)
+            if names := named(call.left_out, manner):
+                self.headers[header] = visible(", ".join(names))
 
     def keepalive(self) -> None:
         """A sign of life, at need before anything else was sent."""

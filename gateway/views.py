@@ -3,16 +3,17 @@
 import logging
 import socket
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NoReturn
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from gateway import strictjson
 from gateway.call import Deployment, Principal
 from gateway.catalog import Catalog
 from gateway.errors import (
@@ -24,6 +25,7 @@ from gateway.errors import (
     TooLarge,
     UnsupportedMedia,
 )
+from gateway.explanation import Explanation, surface_of
 from gateway.pipeline import Pipeline
 from gateway.reply import error_headers
 from gateway.routing import Routing
@@ -32,6 +34,9 @@ from gateway.surface import Action, Surface, error_object
 log = logging.getLogger(__name__)
 
 Start = Callable[..., Callable[[bytes], Any]]
+
+LEFT = 499
+"""The status for a client that left: nobody reads it, but the server wants one for its own books."""
 
 OPEN, KEY, OPERATOR = "open", "key", "operator"
 """Who may use a view: everybody, every key, the operator's key. A view without a word of its own is the operator's."""
@@ -68,7 +73,7 @@ class Exchange(Response):
         door = WsgiDoor(environ, start_response, self._limits)
         self._pipeline.serve(self._surface, self._action, door)
         if not door.begun:
-            door.begin(499, {})  # nobody reads it, but the server wants a status for its own books
+            door.begin(LEFT, {})
         return ()
 
 
@@ -166,7 +171,7 @@ class WsgiDoor:
 def mount(
     app: Flask,
     pipeline: Pipeline,
-    surfaces: Iterable[Surface],
+    surfaces: Sequence[Surface],
     blueprints: Iterable[Blueprint],
     catalog: Catalog,
     limits: Limits,
@@ -178,10 +183,12 @@ def mount(
             app.add_url_rule(path, f"{surface.name}:{path}", view, methods=["POST"])
     app.register_blueprint(_health())
     app.register_blueprint(_models(pipeline, catalog))
+    app.register_blueprint(_explain(pipeline, surfaces, limits))
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
     app.before_request(lambda: _guard(pipeline))
     app.register_error_handler(GatewayError, _tell)
+    app.register_error_handler(ClientLeft, _tell_nobody)
     app.register_error_handler(HTTPException, _tell_http)
     app.register_error_handler(Exception, _tell_unexpected)
 
@@ -224,6 +231,10 @@ def _guard(pipeline: Pipeline) -> None:
 
 def _tell(error: GatewayError) -> Response:
     return _error_response(error)
+
+
+def _tell_nobody(_error: ClientLeft) -> Response:
+    return Response(status=LEFT)
 
 
 def _tell_http(error: HTTPException) -> Response:
@@ -312,6 +323,33 @@ def _models(pipeline: Pipeline, catalog: Catalog) -> Blueprint:
         return jsonify(_describe(name, deployments[0], catalog))
 
     return models
+
+
+def _explain(pipeline: Pipeline, surfaces: Sequence[Surface], limits: Limits) -> Blueprint:
+    """What would become of a request; no hold, no upstream call, no entry."""
+    views = Blueprint("explain", __name__)
+
+    @views.post("/explain")
+    @access(KEY)
+    def explain() -> Response:
+        surface = surface_of(request.args.get("surface", "messages"), surfaces)
+        full = _flag("full")
+        door = WsgiDoor(request.environ, _unused, limits)
+        asked = strictjson.loads_object(door.body())
+        return jsonify(Explanation(pipeline, surface, principal(), door.headers, full=full).of(asked))
+
+    return views
+
+
+def _flag(name: str) -> bool:
+    value = request.args.get(name, "false")
+    if value not in ("true", "false"):
+        raise InvalidRequest(f"{name}: has to be true or false.", param=name)
+    return value == "true"
+
+
+def _unused(*_: Any) -> NoReturn:
+    raise LookupError("this request is answered by its view")
 
 
 def _visible(routing: Routing, catalog: Catalog, who: Principal) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call import Grant, Need, Permissions, Principal, new_id
+from gateway.call import Grant, LeftOut, Need, Permissions, Principal, named, new_id
 from gateway.testing import make_call, make_deployment
 
 paths = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(".".join)
@@ -98,8 +98,8 @@ def test_an_attempts_copy_is_its_own():
     there = call.toward(make_deployment(id="other"))
     there.body["speed"] = "fast"
     there.betas.append("b")
-    there.dropped_betas = ("c",)
-    assert (call.host.id, call.betas, call.dropped_betas) == ("test/one", ["a"], ())
+    there.leave_out("dropped-betas", "c", "It is not taken.")
+    assert (call.host.id, call.betas, call.left_out) == ("test/one", ["a"], ())
     assert "speed" not in call.body
     assert (there.id, there.host.id) == (call.id, "other")
     assert there.at - call.at >= timedelta(hours=1)
@@ -133,9 +133,9 @@ def test_what_preparing_shows_is_added_to_the_copy_only():
     call = make_call(needs=(Need("a", "x"),))
     there = call.toward(make_deployment())
     there.add_need(Need("b", "y"))
-    there.ignore("z")
-    assert ([need.capability for need in there.needs], there.ignored_params) == (["a", "b"], ("z",))
-    assert (len(call.needs), call.ignored_params) == (1, ())
+    there.ignore("z", "It means nothing there.")
+    assert ([need.capability for need in there.needs], named(there.left_out, "ignored-params")) == (["a", "b"], ("z",))
+    assert (len(call.needs), call.left_out) == (1, ())
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,8 @@ def test_what_preparing_shows_is_added_to_the_copy_only():
     [
         ({"surface": "chat"}, "low"),
         ({"surface": "messages"}, None),
-        ({"surface": "chat", "dropped_params": ("reasoning_effort",)}, None),
+        ({"surface": "chat", "left_out": (LeftOut("dropped-params", "reasoning_effort", "why"),)}, None),
+        ({"surface": "chat", "left_out": (LeftOut("ignored-params", "reasoning_effort", "why"),)}, "low"),
     ],
 )
 def test_a_surfaces_own_parameter_is_heard_through_that_surface_until_it_is_dropped(facts, value):

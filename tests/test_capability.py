@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.call import Need, Permissions, Principal
+from gateway.call import LeftOut, Need, Permissions, Principal, named
 from gateway.capability import Capabilities
 from gateway.catalog import BetaRow, Catalog, GrantRow, ModelRow
 from gateway.errors import Forbidden, UnsupportedCapability
@@ -32,11 +32,18 @@ CATALOG = Catalog(
     }
 )
 CAPABILITIES = Capabilities(CATALOG)
+
+
+def dropped(call):
+    return named(call.left_out, "dropped-betas")
+
+
 SUMMARY = Need("summary", "edits")
 
 
-def checked(betas=(), needs=(), passes=True, dropped=(), **facts):
-    call = make_call(betas=list(betas), needs=tuple(needs), dropped_betas=tuple(dropped), **facts)
+def checked(betas=(), needs=(), passes=True, before=(), **facts):
+    left_out = tuple(LeftOut("dropped-betas", token, "why") for token in before)
+    call = make_call(betas=list(betas), needs=tuple(needs), left_out=left_out, **facts)
     call = call.toward(call.deployment, CAPABILITIES.grants(call.deployment))
     CAPABILITIES.check(call, TestHost(passes_unknown_betas=passes))
     return call
@@ -54,15 +61,15 @@ def test_a_missing_capability_is_refused_with_its_parameter():
 
 
 def test_rows_say_what_a_host_does_with_a_token():
-    call = checked(["old-2025-01-01", "bad-2025-01-01", "good-2025-01-01", "unknown-2030-01-01"], dropped=["before"])
+    call = checked(["old-2025-01-01", "bad-2025-01-01", "good-2025-01-01", "unknown-2030-01-01"], before=["before"])
     assert call.betas == ["new-2025-02-02", "good-2025-01-01", "unknown-2030-01-01"]
-    assert call.dropped_betas == ("before", "bad-2025-01-01")
+    assert dropped(call) == ("before", "bad-2025-01-01")
 
 
 def test_a_strict_host_gets_known_tokens_only():
     call = checked(["old-2025-01-01", "good-2025-01-01", "unknown-2030-01-01"], passes=False)
     assert call.betas == ["new-2025-02-02", "good-2025-01-01"]
-    assert call.dropped_betas == ("unknown-2030-01-01",)
+    assert dropped(call) == ("unknown-2030-01-01",)
 
 
 def test_a_renamed_token_travels_once():
@@ -144,5 +151,5 @@ def test_a_key_may_not_use_what_it_is_not_allowed_even_if_only_preparing_shows_i
 
 
 def test_a_token_that_travels_after_all_is_not_named_as_dropped():
-    call = checked(needs=[SUMMARY], dropped=["summary-2026-01-12", "other-2026-01-01"])
-    assert (call.betas, call.dropped_betas) == (["summary-2026-01-12"], ("other-2026-01-01",))
+    call = checked(needs=[SUMMARY], before=["summary-2026-01-12", "other-2026-01-01"])
+    assert (call.betas, dropped(call)) == (["summary-2026-01-12"], ("other-2026-01-01",))

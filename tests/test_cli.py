@@ -1,5 +1,7 @@
 """The command line as people type it."""
 
+import json
+
 import pytest
 from click.testing import CliRunner
 
@@ -27,10 +29,10 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setenv("KEY", "x")
     monkeypatch.delenv("GATEWAY_CONFIG", raising=False)
 
-    def run(*words):
+    def run(*words, sent=None):
         words = [str(path) if word == "CONFIG" else word for word in words]
         monkeypatch.setattr("sys.argv", ["gateway", *words])
-        return CliRunner().invoke(cli.main, words)
+        return CliRunner().invoke(cli.main, words, input=sent)
 
     run.path = path
     return run
@@ -91,6 +93,93 @@ def test_prices_shows_dated_rows_and_tiers(run):
     assert "before 2026-10-07" in output
     assert "from 2026-10-07" in output
     assert "claude-haiku-5-5 > 100,000" in run("prices", "haiku-5-5").output
+
+
+ASKED = {"model": "claude-opus-4-6", "max_tokens": 1000, "messages": [{"role": "user", "content": "Hello"}]}
+FAST = {**ASKED, "speed": "fast", "inference_geo": "us", "stream": True}
+EVERYTHING = CONFIG.replace("[anthropic]", "['*']")
+
+
+def squeezed(result):
+    """The output without the padding of tables."""
+    return [" ".join(line.split()) for line in result.stdout.splitlines()]
+
+
+def test_explain_shows_what_would_be_sent_and_every_factor_of_its_price(run):
+    run.path.write_text(EVERYTHING)
+    result = run("explain", "--config", "CONFIG", sent=json.dumps(FAST))
+    assert result.exit_code == 0, result.output
+    lines = squeezed(result)
+    assert "claude-opus-4-6 through messages as a stream" in lines
+    assert "needs fast_mode, for speed (plugin fast_mode)" in lines
+    assert "anthropic/claude-opus-4-6 100% of the traffic" in lines
+    assert "POST https://api.anthropic.com/v1/messages" in lines
+    assert "header anthropic-beta: fast-mode-2026-02-01" in lines
+    assert 'body messages: "1 turn, 35 bytes"' in lines
+    assert "output 1,000 x $25 x fast_mode 6 x inference_geo 1.1 = $0.165000" in lines
+    assert "Hello" not in result.output
+
+
+def test_explain_says_who_refuses(run):
+    run.path.write_text(EVERYTHING.replace("claude-opus-4-6", "claude-sonnet-4-6"))
+    lines = squeezed(run("explain", "-c", "CONFIG", "-", sent=json.dumps({**FAST, "model": "claude-sonnet-4-6"})))
+    refusal = "refused 400 unsupported_capability: speed: fast_mode is not available for claude-sonnet-4-6"
+    assert len([line for line in lines if line.startswith(refusal)]) == 2  # of the request, and of its one deployment
+    assert "anthropic/claude-sonnet-4-6 not served here" in lines
+    assert "(plugin fast_mode)" in " ".join(lines)
+
+
+def test_explain_says_what_does_not_travel(run):
+    lines = squeezed(run("explain", "-c", "CONFIG", "--beta", "novel-1", sent=json.dumps({**ASKED, "novelty": 1})))
+    assert "dropped beta novel-1: The operator does not let the clients' betas through." in lines
+    assert "unread novelty: nobody here knows it, and it travels" in lines
+
+
+def test_explain_prints_the_json_of_the_view_and_prompts_if_asked(run, tmp_path):
+    run.path.write_text(EVERYTHING)
+    body = tmp_path / "body.json"
+    body.write_text(json.dumps({**ASKED, "reasoning_effort": "high", "n": 1}))
+    result = run("explain", str(body), "--config", "CONFIG", "--surface", "chat", "--full", "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    (place,) = said["deployments"]
+    assert (said["surface"], place["deployment"]) == ("chat", "anthropic/claude-opus-4-6")
+    assert place["request"]["body"]["thinking"] == {"type": "adaptive"}
+    assert place["request"]["body"]["messages"][0]["content"] in ("Hello", [{"type": "text", "text": "Hello"}])
+
+
+def test_explain_needs_no_credential(run, monkeypatch):
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    run.path.write_text(CONFIG.replace("      api_key: os.environ/KEY\n", ""))
+    assert run("explain", "-c", "CONFIG", sent=json.dumps(ASKED)).exit_code == 0
+    monkeypatch.delenv("KEY")
+    run.path.write_text(CONFIG.replace("      rpm: 3", "      api_base: os.environ/NOWHERE"))
+    result = run("explain", "-c", "CONFIG", sent=json.dumps(ASKED))
+    assert result.exit_code == 0, result.output
+    assert result.stderr == "note: not set here, so http://unset.invalid stands in: KEY, NOWHERE.\n"
+    assert "POST http://unset.invalid/v1/messages" in squeezed(result)
+
+
+def test_explain_tells_mistakes_in_one_line(run):
+    def told(body, *words):
+        result = run("explain", "-c", "CONFIG", *words, sent=body)
+        assert (result.exit_code, result.stdout) == (1, "")
+        return result.stderr
+
+    assert told("[]") == "Error: The body has to be a JSON object, not an array.\n"
+    assert "Error: The body is not valid JSON" in told("")
+    assert told(json.dumps({**ASKED, "model": "[bold]"})).startswith("Error: model: '[bold]' is not served here.")
+    assert "surface: there is no 'smoke', only: messages." in told("{}", "--surface", "smoke")
+
+
+def test_explain_shows_brackets_as_they_are(run):
+    run.path.write_text(
+        CONFIG.replace("model_name: claude-opus-4-6", "model_name: '*'").replace("claude-opus-4-6", "*")
+    )
+    lines = squeezed(run("explain", "-c", "CONFIG", sent=json.dumps({**ASKED, "model": "[red]m[/blue]"})))
+    assert "[red]m[/blue] through messages as a whole" in lines
+    assert "anthropic/[red]m[/blue] 100% of the traffic" in lines
+    assert "total Nobody knows a price of anthropic/[red]m[/blue]." in lines
 
 
 def test_prices_of_nothing_is_an_error(run):

@@ -418,7 +418,7 @@ def test_one_pass_without_rates_leaves_no_half_bill():
 
 def test_nobody_can_estimate_a_model_without_rates():
     there = make_call().toward(anthropic("claude-new-9"))
-    assert settlement().estimate(there, Usage(raw=tokens(1, 1)), {}) is None
+    assert settlement().estimate(there, Usage(raw=tokens(1, 1)), {}) == (None, ("rates of claude-new-9",))
 
 
 def test_a_broken_feature_leaves_the_entry_unpriced_with_its_usage(caplog):
@@ -510,8 +510,10 @@ def test_an_estimate_is_the_bill_of_so_much_usage():
     there = make_call({"speed": "fast"}).toward(anthropic("claude-opus-4-6"))
     most = Usage(raw=tokens(100_000, 1000))
     adjust = lambda call, usage, served: [Factor("fast", Decimal(2 * len(served)))]  # noqa: E731
-    assert settlement(adjust=adjust).estimate(there, most, {}).total == Decimal("1.05")
-    assert settlement(adjust=adjust).estimate(there, most, {"place": "here"}).total == Decimal("2.1")
+    for stated, total in (({}, "1.05"), ({"place": "here"}, "2.1")):
+        bill, unpriced = settlement(adjust=adjust).estimate(there, most, stated)
+        assert bill.total == Decimal(total)
+        assert unpriced == ("speed=fast", *(f"{name}={value}" for name, value in stated.items()))
 
 
 def test_meters_of_other_models_do_not_count():

@@ -10,7 +10,7 @@ from marshmallow import Schema, fields, validate, validates_schema
 from marshmallow.exceptions import ValidationError
 
 from gateway import strictjson
-from gateway.call import Need
+from gateway.call import Need, named
 from gateway.errors import ClaimConflict, InvalidRequest, UnknownParameter, UnsupportedCapability
 from gateway.params import Beta, Claims, Dialect, Param, Variant, Verdict
 from gateway.testing import make_call
@@ -63,6 +63,10 @@ def refusal(given_claims, body, **options):
     with pytest.raises(InvalidRequest) as refused:
         check(given_claims, body, **options)
     return refused.value
+
+
+def dropped(verdict, what="params"):
+    return list(named(verdict.left_out, f"dropped-{what}"))
 
 
 def needs(verdict):
@@ -194,7 +198,7 @@ def test_dropping_leaves_out_what_a_missing_package_serves():
         "thinking": {"type": "adaptive"},
     }
     verdict, body = check(claims(drop=True), sent)
-    assert verdict.dropped == ["speed", "output_config.effort", "thinking"]
+    assert dropped(verdict) == ["speed", "output_config.effort", "thinking"]
     assert body == BODY | {"output_config": {"format": {"type": "json_schema"}}}
     assert sent["output_config"] == {"effort": "low", "format": {"type": "json_schema"}}
 
@@ -208,7 +212,7 @@ def test_dropping_one_member_keeps_the_others():
     sent = {"context_management": {"edits": edits}}
     verdict, body = check(claims(COMPACT, drop=True), sent)
     assert body["context_management"] == {"edits": [edits[0], edits[2]]}
-    assert verdict.dropped == ["context_management.edits"]
+    assert dropped(verdict) == ["context_management.edits"]
     assert needs(verdict) == [("compaction", "context_management.edits")]
     assert sent["context_management"]["edits"] == edits
 
@@ -217,7 +221,7 @@ def test_dropping_every_member_leaves_no_empty_list():
     edits = [{"type": "compact_20260112"}, {"type": "clear_tool_uses_20250919"}]
     verdict, body = check(claims(drop=True), {"context_management": {"edits": edits}})
     assert body == BODY
-    assert verdict.dropped == ["context_management.edits"]
+    assert dropped(verdict) == ["context_management.edits"]
 
 
 def test_claims_check_values_and_note_needs():
@@ -290,7 +294,7 @@ def test_a_surface_parameter_of_a_missing_package_is_refused():
 def test_a_surface_parameter_may_be_dropped_from_its_copy_only():
     asked = {"reasoning_effort": "low"}
     verdict, _ = check(claims(drop=True), {}, "chat", asked=asked)
-    assert (verdict.dropped, asked) == (["reasoning_effort"], {"reasoning_effort": "low"})
+    assert (dropped(verdict), asked) == (["reasoning_effort"], {"reasoning_effort": "low"})
 
 
 def test_what_a_surface_cannot_carry_is_refused_or_dropped():
@@ -299,7 +303,7 @@ def test_what_a_surface_cannot_carry_is_refused_or_dropped():
         claims().leave_out({"n": "one answer only"}, verdict)
     assert refused.value.param == "n"
     claims(drop=True).leave_out({"n": "one answer only"}, verdict)
-    assert verdict.dropped == ["n"]
+    assert dropped(verdict) == ["n"]
 
 
 def test_fields_bring_the_betas_that_travel_with_them():
@@ -322,7 +326,7 @@ def test_fields_bring_the_betas_that_travel_with_them():
 def test_a_beta_of_a_missing_package_is_dropped_by_name():
     verdict = Verdict()
     claims().read_betas(["context-1m-2025-08-07", "anything-2030-01-01", "anything-2030-01-01"], verdict)
-    assert verdict.dropped_betas == ["context-1m-2025-08-07"]
+    assert dropped(verdict, "betas") == ["context-1m-2025-08-07"]
     assert verdict.betas == ["anything-2030-01-01"]
 
 
@@ -418,7 +422,7 @@ def test_any_json_is_taken_or_refused(body, more, reader, surface):
     whole = dict(sent)
     with suppress(InvalidRequest):
         verdict = reader.check(surface, sent, whole)
-        assert set(sent) - set(whole) <= {name.split(".")[0] for name in verdict.dropped}
+        assert set(sent) - set(whole) <= {name.split(".")[0] for name in dropped(verdict)}
         assert strictjson.dumps(sent) == before
         return
     with pytest.raises(InvalidRequest) as refused:
@@ -452,7 +456,7 @@ def test_what_nobody_can_serve_is_left_out_and_named(claim, left, named):
     call = make_call(EDITED, betas=["its", "another"], needs=(Need("c", "p", claim=claim), Need("d", "q", claim="q")))
     kept = claims(drop=True).without(call, lacking(claim, betas=["its", "never sent"]))
     assert {name: kept.body[name] for name in kept.body if name not in BODY} == left
-    assert (kept.betas, kept.dropped_betas, kept.dropped_params) == (["another"], ("its",), (named,))
+    assert (kept.betas, dropped(kept, "betas"), dropped(kept)) == (["another"], ["its"], [named])
     assert [need.capability for need in kept.needs] == ["d"]
     assert call.body == call.asked
 
@@ -476,7 +480,7 @@ def test_a_beta_token_alone_is_never_worth_a_refusal():
     token = "context-1m-2025-08-07"
     call = make_call(betas=[token, "b"], needs=(Need("long_context", "x", token, f"beta {token}"),))
     kept = claims().without(call, lacking(f"beta {token}"))
-    assert (kept.betas, kept.dropped_betas, kept.dropped_params, kept.needs) == (["b"], (token,), (), ())
+    assert (kept.betas, dropped(kept, "betas"), dropped(kept), kept.needs) == (["b"], [token], [], ())
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from gateway.call import LeftOut
 from gateway.errors import BudgetExceeded, ClientLeft, InvalidRequest, Unreachable
 from gateway.reply import Reply, error_headers, visible
 from gateway.surface import Messages
@@ -57,7 +58,13 @@ def test_a_sign_of_life_may_be_the_first_byte():
 
 
 def test_what_does_not_travel_is_named():
-    one, door = reply(dropped_params=("speed", "x.y"), dropped_betas=("b-1",), ignored_params=("seed",))
+    gone = [
+        ("dropped-params", "speed"),
+        ("dropped-betas", "b-1"),
+        ("ignored-params", "seed"),
+        ("dropped-params", "x.y"),
+    ]
+    one, door = reply(left_out=tuple(LeftOut(*one, "why") for one in [*gone, gone[0]]))
     one.json(b"{}")
     assert door.answer_headers["gateway-dropped-params"] == "speed, x.y"
     assert door.answer_headers["gateway-dropped-betas"] == "b-1"
@@ -66,7 +73,7 @@ def test_what_does_not_travel_is_named():
 
 
 def test_no_client_can_write_a_header_of_its_own():
-    one, door = reply(dropped_betas=("x\r\nset-cookie: a=b", "ключ"))
+    one, door = reply(left_out=tuple(LeftOut("dropped-betas", name, "") for name in ("x\r\nset-cookie: a=b", "ключ")))
     one.json(b"{}")
     assert door.answer_headers["gateway-dropped-betas"] == "x??set-cookie: a=b, ????"
     assert visible("a\x00b\x7fü") == "a?b??"

@@ -136,3 +136,39 @@ def test_health_needs_no_key(gateway_app):
     assert client.get("/health/readiness").json["status"] == "healthy"
     assert client.get("/healthz").json == client.get("/readyz").json == {"status": "ok"}
     assert client.head("/api/hello").status_code == 200
+
+
+def test_explaining_takes_the_same_bodies_as_the_surface(gateway_app):
+    client = gateway_app(yaml="general_settings: {max_request_size_mb: 0.0001}").test_client()
+    body = b'{"model": "m", "max_tokens": 5, "messages": []}'
+    assert client.post("/explain", data=body).json["refused"] is None
+    for wrong in (b"", b"{", b"[]", b"null", b'"x"', b"\xff", b'{"a": NaN}', b'{"a": 1, "a": 2}', b"[" * 100):
+        answer = client.post("/explain", data=wrong)
+        assert (answer.status_code, answer.json["error"]["type"]) == (400, "invalid_request_error"), wrong
+    assert client.post("/explain", data=b"x" * 200).status_code == 413
+    assert client.post("/explain", data=body, content_type="text/html").status_code == 415
+    assert client.post("/explain", data=body, headers={"content-encoding": "gzip"}).status_code == 415
+    assert client.post("/explain", data=body, environ_overrides={"CONTENT_LENGTH": "99"}).status_code == 499
+    assert client.get("/explain").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("surface=smoke", "surface: there is no 'smoke', only: messages."),
+        ("full=maybe", "full: has to be true or false."),
+    ],
+)
+def test_explaining_names_what_it_does_not_understand(gateway_app, query, message):
+    answer = gateway_app().test_client().post(f"/explain?{query}", json={})
+    assert (answer.status_code, answer.json["error"]["message"]) == (400, message)
+
+
+def test_explaining_takes_a_key_and_a_model_that_is_there(gateway_app):
+    client = gateway_app(yaml=KEYED).test_client()
+    assert client.post("/explain", json={"model": "m"}).status_code == 401
+    key = {"x-api-key": "sk-a-long-one"}
+    assert client.post("/explain", json={"max_tokens": 1}, headers=key).json["refused"]["param"] == "model"
+    long = {"model": "m" * 300, "max_tokens": 1, "messages": []}
+    answer = client.post("/explain", json=long, headers=key)
+    assert (answer.status_code, answer.json["error"]["code"]) == (404, "unknown_model")

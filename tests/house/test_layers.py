@@ -20,10 +20,10 @@ LAYERS = [
     {"hookspecs"},
     {"plugins", "auth", "attempts"},
     {"config", "pipeline"},
-    {"deployments"},
+    {"deployments", "explanation"},
     {"views"},
     {"app"},
-    {"serving", "testing"},
+    {"serving", "testing", "sdk"},
     {"cli", "wsgi", "__init__"},
     {"__main__"},
 ]

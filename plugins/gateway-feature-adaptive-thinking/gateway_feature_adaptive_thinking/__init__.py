@@ -89,7 +89,7 @@ class AdaptiveThinkingPlugin:
         """Think up to a budget, which has to leave room for an answer."""
         budget = min(self._budgets[level], call.get("max_tokens", self._budgets[level] + 1) - 1)
         if budget < LEAST:
-            call.ignore("reasoning_effort")
+            call.ignore("reasoning_effort", f"max_tokens leaves no room for a budget of {LEAST} tokens.")
         else:
             call.set("thinking", {"type": "enabled", "budget_tokens": budget})
 
@@ -99,7 +99,7 @@ def _quiet(call: Call) -> None:
     if QUIET in call.grants:
         call.set("thinking", {"type": "disabled"})
     elif CONSTANT in call.grants:
-        call.ignore("reasoning_effort")
+        call.ignore("reasoning_effort", "The model always thinks.")
 
 
 def level_of(value: Any) -> Any:
