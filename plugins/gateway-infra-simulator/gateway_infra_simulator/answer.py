@@ -46,6 +46,8 @@ class Answer:
         model: the model named in the answer; None is the one that was asked.
         usage: laid over the usage that the simulator counts.
         without: usage fields that are left out.
+        passes: usage lists its passes; a summary at the start is a pass of its own.
+        speed: only for requests that are served at this speed; the others pass it by.
         message: further fields of the message.
         headers: further response headers.
         reply: an HTTP answer instead of a message.
@@ -59,6 +61,8 @@ class Answer:
     model: str | None = None
     usage: Body = field(default_factory=dict)
     without: tuple[str, ...] = ()
+    passes: bool = False
+    speed: str | None = None
     message: Body = field(default_factory=dict)
     headers: tuple[tuple[str, str], ...] = ()
     reply: Reply | None = None
@@ -87,6 +91,14 @@ class Answer:
     def redacted_thinking(cls, data: str = SIGN_LATER) -> "Answer":
         """Encrypted thinking."""
         return cls.of(Block.redacted_thinking(data))
+
+    @classmethod
+    def compaction(cls, summary: str | None = "[simulated] What was said before.", *, pause: bool = False) -> "Answer":
+        """A summary of the conversation, after which the message ends if it pauses; None for one that failed.
+
+        Usage counts the summing-up as a pass of its own.
+        """
+        return cls((Block.compaction(summary),), Stop("compaction" if pause else "end_turn"), passes=True)
 
     @classmethod
     def tools(cls, *calls: tuple[str, Body] | str, chunks: int = 3) -> "Answer":
@@ -119,6 +131,11 @@ class Answer:
         return cls(reply=Reply(status, error if details is None else error | {"details": details}), headers=headers)
 
     @classmethod
+    def fast_limit(cls, retry_after: int = 30) -> "Answer":
+        """The pool of fast mode is empty: a 429 for requests that are served fast, nothing to the others."""
+        return cls.error(429, "[simulated] The fast mode pool is empty", retry_after=retry_after).for_speed("fast")
+
+    @classmethod
     def redirect(cls, location: str, status: int = 307) -> "Answer":
         """A redirect."""
         return cls(reply=Reply(status), headers=(("location", location),))
@@ -142,7 +159,8 @@ class Answer:
 
     def __add__(self, other: "Answer") -> "Answer":
         """The blocks of both; everything else is the second's, with the first's usage below it."""
-        return replace(other, blocks=self.blocks + other.blocks, usage=self.usage | other.usage)
+        passes = self.passes or other.passes
+        return replace(other, blocks=self.blocks + other.blocks, usage=self.usage | other.usage, passes=passes)
 
     def with_stop(self, reason: str, sequence: str | None = None, details: Body | None = None) -> "Answer":
         """Another stop reason, known or not."""
@@ -155,6 +173,14 @@ class Answer:
     def with_usage(self, *, without: tuple[str, ...] = (), **fields: Any) -> "Answer":
         """Usage fields of any name and value; those in ``without`` are left out."""
         return replace(self, usage=self.usage | fields, without=self.without + without)
+
+    def with_passes(self) -> "Answer":
+        """Usage that lists its passes in ``iterations``."""
+        return replace(self, passes=True)
+
+    def for_speed(self, speed: str) -> "Answer":
+        """The same, but only for requests that are served at this speed."""
+        return replace(self, speed=speed)
 
     def with_message(self, **fields: Any) -> "Answer":
         """Further fields of the message, such as ``container`` or ``context_management``."""

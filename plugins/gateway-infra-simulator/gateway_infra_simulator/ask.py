@@ -5,8 +5,9 @@ from functools import cached_property
 from typing import Any
 
 from gateway_infra_simulator.beta import Needs, betas, granted
+from gateway_infra_simulator.editing import Edited, edited
 from gateway_infra_simulator.model import Model
-from gateway_infra_simulator.prompt import Part, input_tokens, parts
+from gateway_infra_simulator.prompt import Part, input_tokens, live, parts, sized
 from gateway_infra_simulator.turn import Turn, turns
 
 Body = dict[str, Any]
@@ -36,14 +37,34 @@ class Ask:
         return turns(self.body["messages"])
 
     @cached_property
+    def whole(self) -> tuple[Part, ...]:
+        """Everything that was sent to be read."""
+        return parts(self.body)
+
+    @property
+    def edits(self) -> list[Body]:
+        """What is to be done about a long prompt."""
+        return (self.body.get("context_management") or {}).get("edits") or []
+
+    @cached_property
+    def edited(self) -> Edited:
+        """What is read of it, once summaries and edits have taken their part away."""
+        return edited(sized(live(self.whole)), self.edits)
+
+    @property
     def parts(self) -> tuple[Part, ...]:
         """The prompt."""
-        return parts(self.body)
+        return self.edited.parts
 
     @cached_property
     def input_tokens(self) -> int:
         """How long the prompt is."""
         return input_tokens(self.parts)
+
+    @property
+    def original_tokens(self) -> int:
+        """How long it would be with everything that was sent."""
+        return input_tokens(sized(self.whole))
 
     @property
     def said(self) -> str:
@@ -65,6 +86,11 @@ class Ask:
     def thinks(self) -> bool:
         """Whether thinking was asked for."""
         return self.thinking in ("adaptive", "enabled")
+
+    @property
+    def effort(self) -> str:
+        """The level of effort that was asked for; empty if none was."""
+        return (self.body.get("output_config") or {}).get("effort") or ""
 
     @property
     def forced(self) -> bool:

@@ -48,6 +48,13 @@ class Block:
         return cls({"type": "redacted_thinking", "data": data})
 
     @classmethod
+    def compaction(cls, summary: str | None, encrypted: str = SIGN_LATER) -> "Block":
+        """A summary, whole in its one delta; without one, the summing-up has failed."""
+        delta: Body = {"type": "compaction_delta", "content": summary}
+        sealed = delta if summary is None else delta | {"encrypted_content": encrypted}
+        return cls({"type": "compaction", "content": None}, (sealed,))
+
+    @classmethod
     def tool_use(cls, name: str, tool_input: Body, tool_id: str = SIGN_LATER, chunks: int = 3) -> "Block":
         """A tool call; its input arrives as pieces of JSON text, an empty one as a single empty piece."""
         return cls({"type": "tool_use", "id": tool_id, "name": name, "input": {}}, _json_deltas(tool_input, chunks))

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import click
 
 from gateway_infra_simulator import child
+from gateway_infra_simulator.model import ERA, eras
 from gateway_infra_simulator.simulator import DEMO_KEY, Simulator
 
 PORT = 4010
@@ -21,9 +22,12 @@ LOG_LIMIT = 1000
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=int, default=None, help=f"Port; {PORT} by default, a free one around a command.")
 @click.option("--key", default=DEMO_KEY, show_default=True, help="The credential that clients must send.")
+@click.option(
+    "--era", type=click.Choice(eras()), default=ERA, show_default=True, help="Whose rules for models to play."
+)
 @click.option("--i-know", is_flag=True, help="Listen on an address that is not loopback.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def simulate(host: str, port: int | None, key: str, *, i_know: bool, command: tuple[str, ...]) -> None:
+def simulate(host: str, port: int | None, key: str, era: str, *, i_know: bool, command: tuple[str, ...]) -> None:
     """Serve simulated answers, by itself or around COMMAND.
 
     `gateway simulate` serves until it is stopped. `gateway simulate -- COMMAND ...` runs COMMAND with
@@ -31,9 +35,11 @@ def simulate(host: str, port: int | None, key: str, *, i_know: bool, command: tu
     """
     if not i_know and not _is_loopback(host):
         raise click.UsageError(f"{host} is not loopback: the simulator knows no secrets, --i-know serves it anyway")
+    wanted = PORT if port is None and not command else port or 0
+    simulator = Simulator(keys=(key,), host=host, port=wanted, era=era, log_limit=LOG_LIMIT)
     if command:
-        sys.exit(_around(command, host, port or 0, key))
-    _serve(host, PORT if port is None else port, key)
+        sys.exit(_around(command, simulator, key))
+    _serve(simulator, key)
 
 
 def _is_loopback(host: str) -> bool:
@@ -44,18 +50,17 @@ def _is_loopback(host: str) -> bool:
 
 
 @contextmanager
-def _listening(host: str, port: int, key: str) -> Iterator[Simulator]:
-    simulator = Simulator(keys=(key,), host=host, port=port, log_limit=LOG_LIMIT)
+def _listening(simulator: Simulator) -> Iterator[None]:
     try:
         simulator.start()
     except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        raise click.ClickException(f"cannot listen on {simulator.address}: {error.strerror}") from error
     with simulator:
-        yield simulator
+        yield
 
 
-def _around(command: tuple[str, ...], host: str, port: int, key: str) -> int:
-    with _listening(host, port, key) as simulator:
+def _around(command: tuple[str, ...], simulator: Simulator, key: str) -> int:
+    with _listening(simulator):
         click.echo(f"Answers are simulated by {simulator.url} and cost nothing.", err=True)
         code = child.run(command, simulator.url, key)
     if code == child.NOT_FOUND:
@@ -63,12 +68,12 @@ def _around(command: tuple[str, ...], host: str, port: int, key: str) -> int:
     return code
 
 
-def _serve(host: str, port: int, key: str) -> None:
+def _serve(simulator: Simulator, key: str) -> None:
     stop = threading.Event()
     before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
-        with _listening(host, port, key) as simulator:
-            click.echo(_welcome(simulator.url, key))
+        with _listening(simulator):
+            click.echo(_welcome(simulator.url, key, simulator.era))
             stop.wait()
     except KeyboardInterrupt:
         pass
@@ -76,7 +81,7 @@ def _serve(host: str, port: int, key: str) -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-def _welcome(url: str, key: str) -> str:
+def _welcome(url: str, key: str, era: str) -> str:
     return f"""\
 The Anthropic Messages API, simulated, on {url}. Answers are made up and cost nothing.
 
@@ -84,4 +89,5 @@ The Anthropic Messages API, simulated, on {url}. Answers are made up and cost no
     -d '{{"model": "claude-opus-4-6", "max_tokens": 100, "messages": [{{"role": "user", "content": "Hello"}}]}}'
 
 A gateway reaches it with ANTHROPIC_API_KEY={key} and ANTHROPIC_API_BASE={url}.
-"[[sim:error status=529]]" in a prompt picks an answer; {url}/_sim lists the scenarios. Ctrl-C stops it."""
+"[[sim:error status=529]]" in a prompt picks an answer; {url}/_sim lists the scenarios.
+Models are as the era "{era}" has them; --era chooses another. Ctrl-C stops it."""

@@ -5,9 +5,11 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from gateway_infra_simulator import compaction
 from gateway_infra_simulator.answer import Answer, Stop
 from gateway_infra_simulator.ask import Ask
 from gateway_infra_simulator.block import Block
+from gateway_infra_simulator.prompt import without_size
 from gateway_infra_simulator.schema import sample
 from gateway_infra_simulator.usage import output_tokens
 
@@ -16,11 +18,29 @@ QUOTED = 400
 
 THOUGHT = "[simulated] The simulator thinks of nothing in particular."
 
+THOUGHTS = {
+    "low": "",
+    "medium": "[simulated] Hm.",
+    "high": THOUGHT,
+    "xhigh": " ".join([THOUGHT] * 2),
+    "max": " ".join([THOUGHT] * 3),
+}
+"""What is thought at each level of effort."""
+
 Tool = dict[str, Any]
 
 
 def echo(ask: Ask) -> Answer:
-    """The default answer: a tool call if one is due, else a text; cut where the request says so."""
+    """The default answer, after a summary if one is due."""
+    due = compaction.due(ask)
+    if due and due.pause:
+        return Answer.compaction(due.summary, pause=True)
+    answer = _answer(ask).with_passes() if compaction.listed(ask) else _answer(ask)
+    return Answer.compaction(due.summary) + answer if due else answer
+
+
+def _answer(ask: Ask) -> Answer:
+    """A tool call if one is due, else a text; cut where the request says so."""
     budget = ask.body["max_tokens"]
     thought = Answer.of(*_thought(ask))
     if output_tokens(thought.blocks) >= budget:
@@ -35,10 +55,13 @@ def echo(ask: Ask) -> Answer:
 
 
 def _thought(ask: Ask) -> list[Block]:
-    if not ask.thinks or not ask.body["max_tokens"]:
+    thought = THOUGHTS[ask.effort or "high"]
+    if ask.thinking == "enabled":  # only adaptive thinking may think nothing
+        thought = thought or THOUGHTS["medium"]
+    if not ask.thinks or not thought or not ask.body["max_tokens"]:
         return []
     display = ask.body["thinking"].get("display") or ask.model.display
-    return [Block.thinking(THOUGHT, display=display)]
+    return [Block.thinking(thought, display=display)]
 
 
 def _spent(thought: Answer, budget: int) -> Answer:
@@ -59,12 +82,19 @@ def _text(ask: Ask) -> str:
     wanted = (ask.body.get("output_config") or {}).get("format") or ask.body.get("output_format")
     if wanted:
         return json.dumps(sample(wanted["schema"]), ensure_ascii=False)
-    results = len(ask.turns[-1].of_kind("tool_result"))
-    heard = f"{results} tool result{'s' * (results > 1)}" if results else _quoted(ask.said)
-    return f"[simulated] You said: {heard} ({ask.model.id})"
+    level = f", effort {ask.effort}" if ask.effort else ""
+    return f"[simulated] You said: {_heard(ask)} ({ask.model.id}{level})"
 
 
-def _quoted(text: str) -> str:
+def _heard(ask: Ask) -> str:
+    last = ask.turns[-1]
+    if results := len(last.of_kind("tool_result")):
+        return f"{results} tool result{'s' * (results > 1)}"
+    return "a summary" if last.of_kind("compaction") else _quoted(ask.said)
+
+
+def _quoted(said: str) -> str:
+    text = without_size(said)
     return text if len(text) <= QUOTED else f"{text[:QUOTED]}..."
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway_infra_simulator.model import Model, find, models
+from gateway_infra_simulator.model import ERA, Model, find, models
 from gateway_infra_simulator.refusal import bad
 
 Body = dict[str, Any]
@@ -14,9 +14,9 @@ _THINKING = ("adaptive", "between_tools", "disabled", "enabled")
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
-def page(arguments: dict[str, str]) -> Body:
+def page(arguments: dict[str, str], era: str = ERA) -> Body:
     """One page of the models, newest first."""
-    shown = list(models())
+    shown = list(models(era))
     ids = [model.id for model in shown]
     if "after_id" in arguments:
         shown = shown[_position(ids, arguments["after_id"]) + 1 :]
@@ -31,9 +31,9 @@ def page(arguments: dict[str, str]) -> Body:
     }
 
 
-def one(name: str) -> Body:
+def one(name: str, era: str = ERA) -> Body:
     """One model by id or alias."""
-    return described(find(name))
+    return described(find(name, era))
 
 
 def described(model: Model) -> Body:
@@ -74,7 +74,7 @@ def _capabilities(model: Model) -> Body:
         | {
             "clear_thinking_20251015": _supported(),
             "clear_tool_uses_20250919": _supported(),
-            "compact_20260112": _supported(model.geo),  # both came with 4.6
+            "compact_20260112": _supported(model.compaction),
         },
         "effort": _supported(bool(model.efforts)) | {level: _supported(level in model.efforts) for level in _EFFORTS},
         "server_tools": _supported() | {"code_execution": _supported(), "web_search": _supported()},

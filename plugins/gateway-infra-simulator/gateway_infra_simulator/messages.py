@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 from gateway_infra_simulator import beta, gate, rules
@@ -10,7 +11,7 @@ from gateway_infra_simulator.ask import Ask
 from gateway_infra_simulator.cache import Cache
 from gateway_infra_simulator.flow import Event, events
 from gateway_infra_simulator.model import find
-from gateway_infra_simulator.quota import quota_headers
+from gateway_infra_simulator.quota import empty_fast_headers, quota_headers
 from gateway_infra_simulator.request import Request
 from gateway_infra_simulator.response import Piece, Response, compact, frame
 from gateway_infra_simulator.rules import fields, signature
@@ -44,11 +45,12 @@ def error_response(status: int, error: Body, request_id: str, headers: Headers =
 class Messages:
     """``/v1/messages`` and ``/v1/messages/count_tokens``."""
 
-    def __init__(self, keys: Collection[str], script: Script, cache: Cache, seal: Seal) -> None:
+    def __init__(self, keys: Collection[str], script: Script, cache: Cache, seal: Seal, era: str) -> None:
         self._keys = keys
         self._script = script
         self._cache = cache
         self._seal = seal
+        self._era = era
 
     def create(self, request: Request, request_id: str) -> Response:
         """One message."""
@@ -60,7 +62,7 @@ class Messages:
         ask = self._read(request, counting=True)
         counted: Body = {"input_tokens": ask.input_tokens}
         if ask.body.get("context_management") is not None:
-            counted["context_management"] = {"original_input_tokens": ask.input_tokens}
+            counted["context_management"] = {"original_input_tokens": ask.original_tokens}
         return json_response(200, counted, identity(request_id))
 
     def _read(self, request: Request, *, counting: bool) -> Ask:
@@ -68,7 +70,7 @@ class Messages:
         body = gate.read_object(request)
         tokens = beta.sent(request.headers.get("anthropic-beta", ""))
         fields.check(body, version, tokens, counting=counting)
-        ask = Ask(body, find(body["model"]), version, tokens, counting)
+        ask = Ask(body, find(body["model"], self._era), version, tokens, counting)
         rules.check(ask)
         signature.check(ask, self._seal)
         return ask
@@ -97,13 +99,14 @@ class Messages:
             "usage": usage(ask, answer, self._cache.account(ask.model, ask.parts)),
         }
         if ask.body.get("context_management") is not None:
-            message["context_management"] = {"applied_edits": []}
+            message["context_management"] = {"applied_edits": list(ask.edited.applied)}
         return message | answer.message
 
 
 def _reply(reply: Reply, answer: Answer, request_id: str) -> Response:
     if reply.error is not None:
-        response = error_response(reply.status, reply.error, request_id, answer.headers)
+        pool = empty_fast_headers() if answer.speed == "fast" and reply.status == HTTPStatus.TOO_MANY_REQUESTS else ()
+        response = error_response(reply.status, reply.error, request_id, (*pool, *answer.headers))
     else:
         content_type = (("content-type", reply.content_type),) if reply.body else ()
         pieces = (Piece(reply.body.encode()),) if reply.body else ()

@@ -1,12 +1,19 @@
 """Models: what each accepts and how much it holds, read once from ``models.toml``."""
 
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from gateway_infra_simulator.refusal import RefusalError
+
+ERA = "announcement"
+"""The era that is played unless another one is asked for: that of the announcement of Claude Opus 4.6."""
+
+LONG = "context-1m-2025-08-07"
+"""The beta that long prompts take, where they take one."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +25,8 @@ class Model:
     created: str
     aliases: tuple[str, ...]
     context: int
+    plain_context: int
+    compaction: bool
     output: int
     thinking: tuple[str, ...]
     display: str
@@ -37,25 +46,41 @@ class Model:
         """The family: opus, sonnet, haiku, fable or mythos."""
         return next(line for line in ("opus", "sonnet", "haiku", "fable", "mythos") if line in self.id)
 
+    def window(self, betas: Collection[str]) -> int:
+        """The tokens of the longest prompt with these betas."""
+        return self.plain_context if self.plain_context and LONG not in betas else self.context
+
 
 @cache
-def models() -> tuple[Model, ...]:
-    """Every model, newest first."""
-    table = tomllib.loads(files(__package__).joinpath("models.toml").read_text("utf-8"))
-    return tuple(_model(table["defaults"] | row) for row in table["model"])
+def models(era: str = ERA) -> tuple[Model, ...]:
+    """Every model as it was in an era, newest first."""
+    table = _table()
+    changes = table["era"][era]
+    return tuple(_model(table["defaults"] | row | changes.get(row["id"], {})) for row in table["model"])
 
 
-def find(name: str) -> Model:
+@cache
+def eras() -> tuple[str, ...]:
+    """The eras that can be played."""
+    return tuple(_table()["era"])
+
+
+def find(name: str, era: str = ERA) -> Model:
     """The model of an id or alias; 404 for any other."""
-    found = _index().get(name)
+    found = _index(era).get(name)
     if found is None:
         raise RefusalError(404, f"model: {name}")
     return found
 
 
 @cache
-def _index() -> dict[str, Model]:
-    return {name: model for model in models() for name in (model.id, *model.aliases)}
+def _table() -> dict[str, Any]:
+    return tomllib.loads(files(__package__).joinpath("models.toml").read_text("utf-8"))
+
+
+@cache
+def _index(era: str) -> dict[str, Model]:
+    return {name: model for model in models(era) for name in (model.id, *model.aliases)}
 
 
 def _model(row: dict[str, Any]) -> Model:

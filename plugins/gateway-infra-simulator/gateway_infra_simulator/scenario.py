@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway_infra_simulator.answer import Answer
 from gateway_infra_simulator.block import Block
+from gateway_infra_simulator.prompt import without_size
 
 MANNERS = ("framing", "crlf", "drip", "ms", "silence", "at", "cut", "how", "of", "pings", "deltas")
 """Arguments that every scenario takes."""
@@ -26,8 +27,8 @@ class UnknownScenarioError(ValueError):
 
 
 def called(text: str) -> str | None:
-    """The words between ``[[sim:`` and ``]]``, if a text has them."""
-    found = _CALL.search(text)
+    """The words between ``[[sim:`` and ``]]``, if a text has them; those that only give a length are no call."""
+    found = _CALL.search(without_size(text))
     return found.group(1) if found else None
 
 
@@ -137,13 +138,11 @@ def _stop_sequence(sequence: str = "END") -> Answer:
 
 
 def _compaction(summary: str = "[simulated] What was said before.", pause: bool = False) -> Answer:
-    start = {"type": "compaction", "content": None}
     passes = [_pass("compaction", 151_000, 3_100), _pass("message", 4_200, 900)]
-    block = Block(start, ({"type": "compaction_delta", "content": summary},))
     if pause:
-        paused = Answer.of(block, stop_reason="compaction")
+        paused = Answer.compaction(summary, pause=True)
         return paused.with_usage(input_tokens=0, output_tokens=0, iterations=passes[:1])
-    answer = Answer.of(block) + Answer.text("[simulated] And on it goes.")
+    answer = Answer.compaction(summary) + Answer.text("[simulated] And on it goes.")
     return answer.with_usage(input_tokens=4_200, output_tokens=900, iterations=passes)
 
 
@@ -250,6 +249,7 @@ SCENARIOS: dict[str, Callable[..., Answer]] = {
     "deltas": _deltas,
     "error": _error,
     "rate_limit": _rate_limit,
+    "fast_limit": Answer.fast_limit,
     "overloaded": _overloaded,
     "redirect": _redirect,
     "html": Answer.html,

@@ -9,11 +9,15 @@ from gateway_infra_simulator.ask import Ask
 from gateway_infra_simulator.echo import echo
 from gateway_infra_simulator.notation import load
 from gateway_infra_simulator.refusal import RefusalError
+from gateway_infra_simulator.rules import speed
 from gateway_infra_simulator.scenario import UnknownScenarioError, called, scenario
 
 
 class Script:
-    """First what was queued, then what the prompt asks for, then the standing answer, then the echo."""
+    """First what was queued, then what the prompt asks for, then the standing answer, then the echo.
+
+    An answer for another speed than the one that is served is passed by.
+    """
 
     def __init__(self) -> None:
         self._queue: deque[Answer] = deque()
@@ -38,17 +42,24 @@ class Script:
 
     def next(self, ask: Ask) -> Answer:
         """The answer to one call."""
+        served = speed.served(ask)
         with self._lock:
-            if self._queue:
-                return self._queue.popleft()
+            if queued := next((answer for answer in self._queue if answer.speed in (None, served)), None):
+                self._queue.remove(queued)
+                return queued
             standing = self._standing
-        words = called(ask.said)
-        if words is None:
-            return standing or echo(ask)
-        try:
-            return scenario(words)
-        except UnknownScenarioError as error:
-            raise RefusalError(400, f"simulator: {error}") from error
+        wanted = [answer for answer in (_picked(ask), standing) if answer and answer.speed in (None, served)]
+        return wanted[0] if wanted else echo(ask)
+
+
+def _picked(ask: Ask) -> Answer | None:
+    words = called(ask.said)
+    if words is None:
+        return None
+    try:
+        return scenario(words)
+    except UnknownScenarioError as error:
+        raise RefusalError(400, f"simulator: {error}") from error
 
 
 def read_answer(value: Any) -> Answer:

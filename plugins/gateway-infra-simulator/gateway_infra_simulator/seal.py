@@ -8,6 +8,9 @@ from typing import Any
 
 from gateway_infra_simulator.block import SIGN_LATER, Block
 
+_SEALS = ("encrypted_content", "signature")
+"""What makes a summary ours."""
+
 
 def new_id(prefix: str) -> str:
     """An id in the API's style, such as ``msg_01...``."""
@@ -33,6 +36,8 @@ class Seal:
                 return self._stamp_thinking(block)
             case "redacted_thinking":
                 return self._stamp_redacted(block)
+            case "compaction":
+                return self._stamp_summary(block)
         return block
 
     def knows_thinking(self, text: str, signature: str) -> bool:
@@ -42,6 +47,36 @@ class Seal:
     def knows_redacted(self, data: str) -> bool:
         """Whether a redacted_thinking block is one of ours."""
         return self._knows("redacted", "", data)
+
+    def fault_of_summary(self, summary: str, block: dict[str, Any]) -> str:
+        """The error code for a summary whose seals are not ours or were made for other words; empty if all is well.
+
+        One without any seal is taken: clients older than the seals lose them in streams.
+        """
+        seals = [block[key] for key in _SEALS if block.get(key) is not None]
+        if all(self._knows_words(summary, seal) for seal in seals):
+            return ""
+        ours = all(self._knows_hand(seal) for seal in seals)
+        return "compaction_content_mismatch" if ours else "compaction_signature_invalid"
+
+    def _knows_hand(self, seal: str) -> bool:
+        return self._knows("hand", "", seal.partition(".")[0])
+
+    def _knows_words(self, summary: str, seal: str) -> bool:
+        if (summary, seal) in self._given:
+            return True
+        return self._knows_hand(seal) and self._knows("summary", summary, seal.partition(".")[2])
+
+    def _stamp_summary(self, block: Block) -> Block:
+        folded = block.folded
+        summary = folded.get("content") or ""
+        self._given.update((summary, folded[key]) for key in _SEALS if folded.get(key))
+        return replace(block, deltas=tuple(self._stamp_summary_delta(summary, delta) for delta in block.deltas))
+
+    def _stamp_summary_delta(self, summary: str, delta: dict[str, Any]) -> dict[str, Any]:
+        if delta.get("encrypted_content") != SIGN_LATER:
+            return delta
+        return delta | {"encrypted_content": f"{self._sign('hand', '')}.{self._sign('summary', summary)}"}
 
     def _stamp_thinking(self, block: Block) -> Block:
         text = block.folded["thinking"]

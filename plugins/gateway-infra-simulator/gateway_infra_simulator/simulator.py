@@ -11,6 +11,7 @@ from gateway_infra_simulator.connection import Connection
 from gateway_infra_simulator.control import ROOT, Control
 from gateway_infra_simulator.listener import Listener
 from gateway_infra_simulator.messages import Messages, error_response, identity, json_response
+from gateway_infra_simulator.model import ERA, eras
 from gateway_infra_simulator.record import Log, Record
 from gateway_infra_simulator.refusal import RefusalError, kind_of
 from gateway_infra_simulator.request import Request
@@ -24,7 +25,7 @@ Endpoint = Callable[[Request, str], Response]
 
 
 class Simulator:
-    """The Anthropic Messages API on a local port.
+    """The Anthropic Messages API on a local port; ValueError for an era that is not known.
 
     Args:
         keys: the credentials that are let in; none lets in any.
@@ -32,6 +33,7 @@ class Simulator:
         port: 0 for any free one.
         secret: signs thinking; simulators with the same secret accept each other's. By default each has its own.
         cache_minimum: leave marked prefixes uncached that are shorter than the model's minimum, as the API does.
+        era: the time whose rules for models are played: "announcement" (February 2026) or "current".
         log_limit: how many records are kept.
     """
 
@@ -43,17 +45,21 @@ class Simulator:
         port: int = 0,
         secret: bytes | None = None,
         cache_minimum: bool = False,
+        era: str = ERA,
         log_limit: int = 10_000,
     ) -> None:
+        if era not in eras():
+            raise ValueError(f"era {era!r} is not one of {', '.join(eras())}")
         self._keys = (keys,) if isinstance(keys, str) else keys
         self._host = host
         self._port = port
+        self._era = era
         self._script = Script()
         self._log = Log(log_limit)
         self._cache = Cache(minimum=cache_minimum)
         self._control = Control(self._script, self._log, self._cache)
         self._listener: Listener | None = None
-        messages = Messages(self._keys, self._script, self._cache, Seal(secret))
+        messages = Messages(self._keys, self._script, self._cache, Seal(secret), era)
         self._endpoints: dict[str, Endpoint] = {
             "POST /v1/messages": messages.create,
             "POST /v1/messages/count_tokens": messages.count,
@@ -68,6 +74,16 @@ class Simulator:
         if self._listener is None:
             raise RuntimeError("the simulator listens only between start and stop")
         return f"http://{self._host}:{self._listener.port}"
+
+    @property
+    def era(self) -> str:
+        """The time whose rules for models are played."""
+        return self._era
+
+    @property
+    def address(self) -> str:
+        """Where it was told to listen."""
+        return f"{self._host}:{self._port}"
 
     @property
     def log(self) -> list[Record]:
@@ -147,11 +163,13 @@ class Simulator:
 
     def _models(self, request: Request, request_id: str) -> Response:
         gate.admit(request, self._keys)
-        return json_response(200, listing.page(request.arguments), identity(request_id))
+        return json_response(200, listing.page(request.arguments, self._era), identity(request_id))
 
     def _model(self, request: Request, request_id: str) -> Response:
         gate.admit(request, self._keys)
-        return json_response(200, listing.one(request.path.removeprefix("/v1/models/")), identity(request_id))
+        return json_response(
+            200, listing.one(request.path.removeprefix("/v1/models/"), self._era), identity(request_id)
+        )
 
 
 def _nowhere(request: Request, request_id: str) -> Response:

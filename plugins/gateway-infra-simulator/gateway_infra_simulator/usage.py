@@ -6,29 +6,69 @@ from gateway_infra_simulator.answer import Answer
 from gateway_infra_simulator.ask import Ask
 from gateway_infra_simulator.block import Block
 from gateway_infra_simulator.cache import Cached
+from gateway_infra_simulator.compaction import tokens_left
 from gateway_infra_simulator.prompt import size_of, tokens
 from gateway_infra_simulator.response import compact
 from gateway_infra_simulator.rules import geo, speed
 
 Body = dict[str, Any]
 
+_PASS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation")
+"""The fields of a pass in ``iterations``."""
+
 
 def usage(ask: Ask, answer: Answer, cached: Cached) -> Body:
-    """The usage of a whole answer, as JSON has it."""
-    counted: Body = {
-        "input_tokens": ask.input_tokens - cached.read - cached.written,
-        "cache_creation_input_tokens": cached.written,
-        "cache_read_input_tokens": cached.read,
-        "cache_creation": _split(cached.written_5m, cached.written_1h),
-        "output_tokens": output_tokens(answer.blocks),
-        "output_tokens_details": {"thinking_tokens": thinking_tokens(answer.blocks)},
+    """The usage of a whole answer, as JSON has it.
+
+    The top level is what the answering passes took. A summary is a pass before them, found only in ``iterations``.
+    """
+    prompt = _prompt(ask.input_tokens - cached.read - cached.written, cached)
+    summary = _summary(answer)
+    final = _overlaid(_top(ask, answer, prompt if summary is None else _after(ask, answer, summary)), answer)
+    if not answer.passes or "iterations" in (*final, *answer.without):
+        return final
+    passes = [] if summary is None else [_pass("compaction", prompt | {"output_tokens": output_tokens((summary,))})]
+    if answer.stop.reason != "compaction":
+        passes.append(_pass("message", final))
+    return final | {"iterations": passes}
+
+
+def _summary(answer: Answer) -> Block | None:
+    first = answer.blocks[0] if answer.passes and answer.blocks else None
+    return first if first is not None and first.kind == "compaction" else None
+
+
+def _top(ask: Ask, answer: Answer, prompt: Body) -> Body:
+    said = tuple(block for block in answer.blocks if not (answer.passes and block.kind == "compaction"))
+    counted: Body = prompt | {
+        "output_tokens": output_tokens(said),
+        "output_tokens_details": {"thinking_tokens": thinking_tokens(said)},
         "service_tier": "standard",
         "inference_geo": geo.served(ask),
         "speed": speed.served(ask),
     }
     if searches := [block for block in answer.blocks if block.start.get("name") == "web_search"]:
         counted["server_tool_use"] = {"web_search_requests": len(searches), "web_fetch_requests": 0}
-    return _overlaid(counted, answer)
+    return counted
+
+
+def _prompt(uncached: int, cached: Cached) -> Body:
+    return {
+        "input_tokens": uncached,
+        "cache_creation_input_tokens": cached.written,
+        "cache_read_input_tokens": cached.read,
+        "cache_creation": _split(cached.written_5m, cached.written_1h),
+    }
+
+
+def _after(ask: Ask, answer: Answer, summary: Block) -> Body:
+    paused = answer.stop.reason == "compaction"
+    return _prompt(0 if paused else tokens_left(ask, summary.folded.get("content")), Cached())
+
+
+def _pass(kind: str, counts: Body) -> Body:
+    found = {"type": kind} | {name: counts.get(name) for name in _PASS}
+    return found if found["cache_creation_input_tokens"] else found | {"cache_creation": None}
 
 
 def output_tokens(blocks: tuple[Block, ...]) -> int:

@@ -104,6 +104,14 @@ def test_by_itself_it_serves_until_it_is_stopped(start, number):
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize(("arguments", "status"), [((), 400), (("--era", "current"), 200)])
+def test_it_plays_the_era_that_was_asked_for(start, arguments, status):
+    ask = ASK.replace("Hello", "[[sim:size tokens=300000]]").replace("SystemExit(7)", "SystemExit(0)")
+    process = start(*arguments, "--", sys.executable, "-c", ask)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode == 0, "HTTP Error 400" in err) == (status == 200, status == 400), out + err
+
+
 @pytest.mark.parametrize("host", ["192.0.2.1", "::", "example.com"])
 def test_it_does_not_face_a_network_by_accident(host):
     result = CliRunner().invoke(simulate, ["--host", host, "--port", "0"])

@@ -142,6 +142,36 @@ def test_thinking_can_use_up_max_tokens(api):
     assert (message["stop_reason"], message["usage"]["output_tokens"]) == ("max_tokens", 10)
 
 
+ONCE = "[simulated] The simulator thinks of nothing in particular."
+LEVELS = {
+    None: ONCE,
+    "low": None,
+    "medium": "[simulated] Hm.",
+    "high": ONCE,
+    "xhigh": f"{ONCE} {ONCE}",
+    "max": f"{ONCE} {ONCE} {ONCE}",
+}
+
+
+@pytest.mark.parametrize(("level", "thought"), LEVELS.items())
+def test_effort_shows_in_the_thought(api, level, thought):
+    asked = {"type": "adaptive", "display": "summarized"}
+    message = api.messages(model="claude-opus-4-7", thinking=asked, output_config={"effort": level}).json
+    assert [block["thinking"] for block in message["content"][:-1]] == ([thought] if thought else [])
+    assert message["usage"]["output_tokens_details"]["thinking_tokens"] == -(-len(thought or "") // 4)
+
+
+def test_effort_shows_in_the_text(api):
+    said = api.messages(output_config={"effort": "low"}).json["content"][0]["text"]
+    assert said == "[simulated] You said: Hello (claude-opus-4-6, effort low)"
+
+
+def test_thinking_with_a_budget_thinks_at_any_level(api):
+    asked = {"type": "enabled", "budget_tokens": 1024}
+    message = api.messages(thinking=asked, max_tokens=2000, output_config={"effort": "low"}).json
+    assert message["content"][0]["thinking"] == "[simulated] Hm."
+
+
 def test_a_json_schema_is_kept(api):
     schema = {
         "type": "object",
@@ -157,12 +187,19 @@ def test_the_served_geography_and_speed_are_reported(api):
     assert api.messages(model="claude-haiku-4-5").json["usage"]["inference_geo"] == "not_available"
 
 
+@pytest.mark.parametrize("place", ["us", "global"])
+def test_a_stream_reports_the_geography_once_at_its_start(api, place):
+    events = api.messages(inference_geo=place, stream=True).events
+    reported = [event.data.get("message", event.data).get("usage", {}).get("inference_geo") for event in events]
+    assert reported == [place] + [None] * (len(events) - 1)
+
+
 @pytest.mark.parametrize(
     ("model", "beta", "speed"),
     [
         ("claude-opus-4-8", "fast-mode-2026-02-01", "fast"),
         ("claude-opus-5-5", "", "fast"),
-        ("claude-opus-4-6", "fast-mode-2026-02-01", "standard"),
+        ("claude-opus-4-6", "fast-mode-2026-02-01", "fast"),
     ],
 )
 def test_speed_is_what_was_served(api, model, beta, speed):

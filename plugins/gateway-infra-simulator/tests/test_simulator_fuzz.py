@@ -15,12 +15,18 @@ BODY = {
     "system": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral", "ttl": "5m"}}],
     "messages": [
         {"role": "user", "content": [{"type": "text", "text": "use t"}]},
-        {"role": "assistant", "content": [{"type": "tool_use", "id": "i", "name": "t", "input": {"a": 1}}]},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "compaction", "content": "c", "encrypted_content": None},
+                {"type": "tool_use", "id": "i", "name": "t", "input": {"a": 1}},
+            ],
+        },
         {
             "role": "user",
             "content": [
                 {"type": "tool_result", "tool_use_id": "i", "content": [{"type": "text", "text": "r"}]},
-                {"type": "text", "text": "use t"},
+                {"type": "text", "text": "use t [[sim:size tokens=70000]]"},
             ],
         },
     ],
@@ -31,12 +37,29 @@ BODY = {
     "metadata": {"user_id": "u"},
     "stop_sequences": ["END"],
     "context_management": {
-        "edits": [{"type": "compact_20260112", "trigger": {"type": "input_tokens", "value": 60000}}]
+        "edits": [
+            {"type": "clear_thinking_20251015", "keep": {"type": "thinking_turns", "value": 1}},
+            {
+                "type": "clear_tool_uses_20250919",
+                "trigger": {"type": "tool_uses", "value": 0},
+                "keep": {"type": "tool_uses", "value": 0},
+                "clear_at_least": {"type": "input_tokens", "value": 0},
+                "exclude_tools": ["x"],
+                "clear_tool_inputs": ["t"],
+            },
+            {
+                "type": "compact_20260112",
+                "trigger": {"type": "input_tokens", "value": 60000},
+                "instructions": "i",
+                "pause_after_compaction": False,
+            },
+        ]
     },
     "container": {"id": "c"},
     "inference_geo": "us",
     "service_tier": "auto",
 }
+BETAS = "compact-2026-01-12, context-management-2025-06-27"
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
     lambda inner: (
@@ -74,10 +97,16 @@ def shared():
         yield simulator
 
 
+def test_what_is_mangled_is_sound(shared, client_of):
+    got = client_of(shared).post("/v1/messages", BODY, anthropic_beta=BETAS)
+    assert got.json["context_management"]["applied_edits"][0]["cleared_tool_uses"] == 1
+    assert [block["type"] for block in got.json["content"]] == ["compaction", "tool_use"]
+
+
 @settings(max_examples=400, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(PLACES), value=VALUES, drop=st.booleans())
 def test_any_mangled_request_is_answered(shared, client_of, path, value, drop):
-    got = client_of(shared).post("/v1/messages", mangled(path, value, drop=drop), anthropic_beta="compact-2026-01-12")
+    got = client_of(shared).post("/v1/messages", mangled(path, value, drop=drop), anthropic_beta=BETAS)
     assert got.status in (200, 400, 404)
     answer = got.message if got.status == 200 else got.error
     assert json.dumps(answer)

@@ -12,12 +12,20 @@ MARK = {"type": "ephemeral"}
 HOUR = {"type": "ephemeral", "ttl": "1h"}
 SCHEMA = {"type": "json_schema", "schema": {"type": "object"}}
 COMPACT = "compact-2026-01-12"
+CLEARING = "context-management-2025-06-27"
+COMPACTION = {"type": "compact_20260112"}
+CLEAR = {"type": "clear_tool_uses_20250919"}
+SUMMARY = {"type": "compaction", "content": "Before."}
 EXTRA = "Extra inputs are not permitted"
 
 
 def turns(*contents):
     roles = ("user", "assistant")
     return [{"role": roles[index % 2], "content": content} for index, content in enumerate(contents)]
+
+
+def edits(*several):
+    return {"context_management": {"edits": list(several)}}
 
 
 def text(value, **more):
@@ -74,6 +82,10 @@ REFUSED = {
     "prefill with a space": (
         {"model": "claude-haiku-4-5", "messages": turns("Hello", "Hi ")},
         "final assistant content cannot end with trailing whitespace",
+    ),
+    "length without a number": (
+        {"messages": turns("[[sim:size tokens=many]]")},
+        "simulator: a length is given as [[sim:size tokens=180000]]",
     ),
     "compaction block without beta": (
         {"messages": turns("x", [{"type": "compaction", "content": "x"}], "x")},
@@ -269,7 +281,7 @@ REFUSED = {
     "unknown mark": ({"messages": marked({"type": "eternal"})}, "messages.0.content.0.cache_control: Input tag"),
     # length
     "prompt too long": (
-        {"messages": turns("x" * 4_000_000)},
+        {"model": "claude-opus-4-7", "messages": turns("x" * 4_000_000)},
         "prompt is too long: 1000008 tokens > 1000000 maximum",
     ),
     "prompt too long for 4.5": (
@@ -297,6 +309,52 @@ REFUSED_WITH_BETA = {
             }
         },
         "trigger.value: Input should be greater than or equal to 50000",
+    ),
+    "compaction before 4.6": (
+        COMPACT,
+        {"model": "claude-opus-4-5", "context_management": {"edits": [{"type": "compact_20260112"}]}},
+        "context_management.edits.0.compact_20260112: not supported for model claude-opus-4-5-20251101",
+    ),
+    "compaction extra": (COMPACT, edits(COMPACTION | {"keep": 1}), f"compact_20260112.keep: {EXTRA}"),
+    "compaction by tool uses": (
+        COMPACT,
+        edits(COMPACTION | {"trigger": {"type": "tool_uses", "value": 60_000}}),
+        "compact_20260112.trigger: Input tag 'tool_uses'",
+    ),
+    "pause text": (
+        COMPACT,
+        edits(COMPACTION | {"pause_after_compaction": "yes"}),
+        "compact_20260112.pause_after_compaction: Input should be a valid boolean",
+    ),
+    "instructions list": (COMPACT, edits(COMPACTION | {"instructions": []}), "instructions: Input should be a valid"),
+    "empty summary": (
+        COMPACT,
+        {"messages": turns("x", [SUMMARY | {"content": ""}], "x")},
+        "messages.1.content.0.compaction.content: String should have at least 1 character",
+    ),
+    "summary extra": (
+        COMPACT,
+        {"messages": turns("x", [SUMMARY | {"index": 0}], "x")},
+        f"messages.1.content.0.compaction.index: {EXTRA}",
+    ),
+    "summary of a user": (
+        COMPACT,
+        {"messages": turns([SUMMARY])},
+        "messages.0.content.0: `compaction` blocks can only be in `assistant` messages",
+    ),
+    "keep without a kind": (CLEARING, edits(CLEAR | {"keep": {"value": 3}}), "clear_tool_uses_20250919.keep.type"),
+    "keep without a value": (CLEARING, edits(CLEAR | {"keep": {"type": "tool_uses"}}), "keep.value: Field required"),
+    "negative trigger": (
+        CLEARING,
+        edits(CLEAR | {"trigger": {"type": "tool_uses", "value": -1}}),
+        "trigger.value: Input should be greater than or equal to 0",
+    ),
+    "excluded text": (CLEARING, edits(CLEAR | {"exclude_tools": "x"}), "exclude_tools: Input should be a valid list"),
+    "inputs of a number": (CLEARING, edits(CLEAR | {"clear_tool_inputs": [1]}), "clear_tool_inputs.0: Input should be"),
+    "keep no thinking turn": (
+        CLEARING,
+        edits({"type": "clear_thinking_20251015", "keep": {"type": "thinking_turns", "value": 0}}),
+        "keep.value: Input should be greater than or equal to 1",
     ),
     "clear_thinking not first": (
         f"context-management-2025-06-27,{COMPACT}",
@@ -436,6 +494,11 @@ def test_what_the_api_takes_is_taken(api, changes):
         ("fast-mode-2026-02-01", {"speed": "fast"}),
         (COMPACT, {"context_management": {"edits": [{"type": "compact_20260112"}]}}),
         (COMPACT, {"messages": turns("x", [{"type": "compaction", "content": None}], "x")}),
+        (COMPACT, {"messages": turns("x", [SUMMARY], "x")}),
+        (COMPACT, {"messages": turns("x", [SUMMARY])}),
+        (COMPACT, edits(COMPACTION | {"trigger": None, "instructions": None, "pause_after_compaction": None})),
+        (CLEARING, edits(CLEAR | {"clear_tool_inputs": True, "exclude_tools": ["x"], "clear_at_least": None})),
+        (CLEARING, edits({"type": "clear_thinking_20251015", "keep": {"type": "all"}}, CLEAR)),
         ("compact-2026-09-04", {"compaction": {"type": "summarize"}}),
         ("mcp-client-2025-11-20", {"mcp_servers": [], "tools": [{"type": "mcp_toolset", "mcp_server_name": "x"}]}),
         ("server-side-fallback-2026-07-01", {"fallbacks": "default"}),

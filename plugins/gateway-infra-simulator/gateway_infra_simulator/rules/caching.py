@@ -9,7 +9,7 @@ MAX_MARKS = 4
 
 def check(ask: Ask) -> None:
     """Refuse marks that are malformed, too many, or ordered so that a long one follows a short one."""
-    marks = [(shape.under(part.path, "cache_control"), part.control) for part in ask.parts if part.control]
+    marks = [(shape.under(part.path, "cache_control"), part.control) for part in ask.whole if part.control]
     for path, control in marks:
         _mark(path, shape.mapping(path, control))
     if len(marks) > MAX_MARKS:

@@ -33,6 +33,7 @@ _BLOCKS = {
     "redacted_thinking": _Keys(("data",)),
     "tool_use": _Keys(("id", "name", "input"), ("cache_control", "caller", "toolset_name")),
     "tool_result": _Keys(("tool_use_id",), ("cache_control", "content", "is_error", "toolset_name")),
+    "compaction": _Keys((), ("cache_control", "content", "encrypted_content", "signature", "tool_changes")),
 }
 _OPAQUE = (
     "document",
@@ -49,7 +50,6 @@ _OPAQUE = (
     "mcp_tool_result",
     "mcp_tool_listing",
     "container_upload",
-    "compaction",
     "fallback",
     "tool_addition",
     "tool_removal",
@@ -59,6 +59,7 @@ _ONLY_IN = {
     "tool_use": "assistant",
     "thinking": "assistant",
     "redacted_thinking": "assistant",
+    "compaction": "assistant",
     "tool_result": "user",
     "image": "user",
 }
@@ -111,7 +112,8 @@ def _block(ask: Ask, role: str, placed: Placed) -> None:
     if not ask.may(betas().blocks, kind):
         shape.tag(placed.path, placed.block, [other for other in _TYPES if ask.may(betas().blocks, other)])
     if _ONLY_IN.get(kind, role) != role:
-        raise RefusalError(400, f"{placed.path}: `{kind}` blocks can only be in `{_ONLY_IN[kind]}` messages")
+        details = {"error_code": "compaction_block_misplaced"} if kind == "compaction" else None
+        raise RefusalError(400, f"{placed.path}: `{kind}` blocks can only be in `{_ONLY_IN[kind]}` messages", details)
     if kind in _BLOCKS:
         _known(placed.path, kind, placed.block)
 
@@ -136,6 +138,8 @@ def _known(path: str, kind: str, block: Body) -> None:
             shape.string(f"{path}.thinking.signature", block["signature"])
         case "redacted_thinking":
             shape.string(f"{path}.redacted_thinking.data", block["data"])
+        case "compaction":
+            _summary(f"{path}.compaction", block)
 
 
 def _text(path: str, block: Body, where: str = "messages") -> None:
@@ -148,6 +152,14 @@ def _system_text(path: str, block: Body) -> None:
     shape.tag(path, block, ("text",))
     shape.only(path, block, ("type", *_BLOCKS["text"].must, *_BLOCKS["text"].may))
     _text(path, block, "system")
+
+
+def _summary(path: str, block: Body) -> None:
+    for key in ("content", "encrypted_content", "signature"):
+        if block.get(key) is not None:
+            shape.string(f"{path}.{key}", block[key])
+    if block.get("content") == "":  # null says that the summing-up failed; nothing at all says nothing
+        raise bad(f"{path}.content", "String should have at least 1 character")
 
 
 def _result(path: str, block: Body) -> None:
@@ -171,9 +183,9 @@ def _end(ask: Ask, last: Turn) -> None:
 
 
 def _resumes(last: Turn) -> bool:
-    """A turn that the server paused in its own tools may be sent back to go on."""
+    """A turn that the server paused, after a summary or in its own tools, may be sent back to go on."""
     kind = last.blocks[-1].kind if last.blocks else ""
-    return kind == "server_tool_use" or (kind.endswith("_tool_result") and kind != "tool_result")
+    return kind in ("compaction", "server_tool_use") or (kind.endswith("_tool_result") and kind != "tool_result")
 
 
 def _newer(ask: Ask) -> None:

@@ -6,8 +6,9 @@ from gateway_infra_simulator.refusal import RefusalError
 
 def check(ask: Ask) -> None:
     """Refuse a prompt that does not fit the window and an answer longer than the model writes."""
-    if ask.input_tokens > ask.model.context:
-        raise RefusalError(400, f"prompt is too long: {ask.input_tokens} tokens > {ask.model.context} maximum")
+    window = ask.model.window(ask.tokens)
+    if ask.input_tokens > window:
+        raise RefusalError(400, f"prompt is too long: {ask.input_tokens} tokens > {window} maximum")
     wanted = ask.body.get("max_tokens", 0)
     if wanted > ask.model.output:
         raise RefusalError(
