@@ -1,5 +1,7 @@
 """What plugin authors and users of the SDK may import. A test pins this list."""
 
+from typing import TYPE_CHECKING, Any
+
 from gateway import sse, strictjson
 from gateway.address import HttpUrl
 from gateway.call import Call, Deployment, Grant, Need, Permissions, Principal
@@ -41,13 +43,26 @@ from gateway.sse import Event
 from gateway.surface import Action, Reading, Surface, Writer
 from gateway.usage import Pass, Usage
 
+if TYPE_CHECKING:
+    from gateway.sdk import Gateway, completion, messages
+else:  # hidden from type checkers, which would believe in every name
+
+    def __getattr__(name: str) -> Any:
+        """The SDK brings the configuration and the web framework along, so it is loaded only when it is asked for."""
+        if name not in {"Gateway", "completion", "messages"}:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from gateway import sdk  # noqa: PLC0415 - that is the point
+
+        return getattr(sdk, name)
+
+
 __all__ = [
     "Action", "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "ClaimConflict", "ClientLeft", "ConfigError",
-    "Deployment", "Entry", "Event", "Factor", "FactorRow", "Fault", "Filter", "Forbidden", "Garbled", "GatewayError",
-    "Grant", "GrantRow", "Hold", "HttpUrl", "InvalidRequest", "Line", "MeterRow", "ModelRow", "Need", "NotSupported",
-    "Outbound", "Param", "Pass", "Permissions", "Principal", "Provider", "RateLimited", "Reading", "Refusal", "Rows",
-    "Secret", "SecretField", "Surface", "Timings", "TooLarge", "Unauthenticated", "Unavailable", "UnknownModel",
-    "UnknownParameter", "Unreachable", "UnsupportedCapability", "UnsupportedMedia", "UpstreamError",
-    "UpstreamRefused", "UpstreamTimeout", "Usage", "Variant", "Writer", "clean", "dollars", "hookimpl", "rows", "sse",
-    "strictjson",
+    "Deployment", "Entry", "Event", "Factor", "FactorRow", "Fault", "Filter", "Forbidden", "Garbled", "Gateway",
+    "GatewayError", "Grant", "GrantRow", "Hold", "HttpUrl", "InvalidRequest", "Line", "MeterRow", "ModelRow", "Need",
+    "NotSupported", "Outbound", "Param", "Pass", "Permissions", "Principal", "Provider", "RateLimited", "Reading",
+    "Refusal", "Rows", "Secret", "SecretField", "Surface", "Timings", "TooLarge", "Unauthenticated", "Unavailable",
+    "UnknownModel", "UnknownParameter", "Unreachable", "UnsupportedCapability", "UnsupportedMedia", "UpstreamError",
+    "UpstreamRefused", "UpstreamTimeout", "Usage", "Variant", "Writer", "clean", "completion", "dollars", "hookimpl",
+    "messages", "rows", "sse", "strictjson",
 ]  # fmt: skip

@@ -21,12 +21,11 @@ from gateway import strictjson
 from gateway.app import assemble, create_app
 from gateway.auth import MASTER
 from gateway.catalog import BOOKS, Catalog, ModelRow
-from gateway.config import Config
+from gateway.config import CONFIG_VARIABLE, Config
 from gateway.errors import ConfigError, GatewayError
 from gateway.explanation import Explanation, surface_of
 from gateway.plugins import Plugins, discover
 from gateway.serving import (
-    CONFIG_VARIABLE,
     KEY_VARIABLE,
     Access,
     Server,

@@ -22,6 +22,9 @@ from gateway.plugins import EVERYTHING
 from gateway.secret import Secret, SecretField
 from gateway.watch import Timeouts
 
+CONFIG_VARIABLE = "GATEWAY_CONFIG"
+"""The environment variable that names the configuration file where no argument does."""
+
 
 @dataclass(frozen=True)
 class ModelEntry:

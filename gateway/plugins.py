@@ -5,7 +5,7 @@ bills by its plugins, so here only listed ones are imported, and every doubt sto
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
@@ -63,8 +63,8 @@ class Found:
     version: str
 
 
-def discover(allow: Sequence[str] = (EVERYTHING,)) -> list[Found]:
-    """Import the plugins that the list lets in, in the order of their names.
+def discover(allow: Sequence[str] = (EVERYTHING,), kinds: Iterable[str] = KIND_HOOKS) -> list[Found]:
+    """Import the plugins that the list lets in, in the order of their names; of other kinds none is even imported.
 
     Raises:
         ConfigError: a listed plugin is missing, cannot be imported, or its names do not fit each other.
@@ -81,7 +81,14 @@ def discover(allow: Sequence[str] = (EVERYTHING,)) -> list[Found]:
     for name in allow:
         if name != EVERYTHING and name not in installed:
             raise ConfigError(f"plugins: {name!r} is listed but not installed.{meant(name, installed)}")
-    return [_found(point) for name, point in sorted(installed.items()) if EVERYTHING in allow or name in allow]
+    listed = [point for name, point in sorted(installed.items()) if EVERYTHING in allow or name in allow]
+    return [_found(point) for point in listed if _is_of(kinds, point)]
+
+
+def _is_of(kinds: Iterable[str], point: EntryPoint) -> bool:
+    """Whether it may be let in by its kind; one whose name tells no kind is a mistake, and said so when it is read."""
+    match = _NAME.fullmatch(_distribution(point))
+    return match is None or match.group(1) in kinds
 
 
 def _found(point: EntryPoint) -> Found:

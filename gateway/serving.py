@@ -16,13 +16,12 @@ from gunicorn.app.base import BaseApplication
 from gateway import config as configuration
 from gateway.app import Parts, create_app
 from gateway.auth import SAMPLE_KEYS, generate_key
-from gateway.config import Config
+from gateway.config import CONFIG_VARIABLE, Config
 from gateway.errors import ConfigError
 from gateway.secret import Secret
 
 log = logging.getLogger(__name__)
 
-CONFIG_VARIABLE = "GATEWAY_CONFIG"
 NO_AUTH_VARIABLE = "GATEWAY_NO_AUTH"
 KEY_VARIABLE = "GATEWAY_MASTER_KEY"
 

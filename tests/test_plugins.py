@@ -65,6 +65,12 @@ def test_only_listed_plugins_are_even_imported(install):
         discover(["*"])
 
 
+def test_plugins_of_other_kinds_are_not_even_imported(install):
+    install("gateway-feature-good", "good")
+    install("gateway-infra-bad", "bad", "raise RuntimeError('imported')")
+    assert [one.name for one in discover(kinds=["feature", "surface"])] == ["good"]
+
+
 def test_a_listed_plugin_that_is_missing_stops_startup(install):
     install("gateway-infra-ledger", "ledger")
     with pytest.raises(ConfigError, match=r"'leger' is listed but not installed. Did you mean 'ledger'\?"):

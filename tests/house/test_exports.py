@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import gateway
 
 
@@ -14,13 +16,13 @@ def test_the_list_is_sorted_and_whole():
 def test_the_list_is_pinned():
     assert gateway.__all__ == [
         "Action", "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "ClaimConflict", "ClientLeft", "ConfigError",
-        "Deployment", "Entry", "Event", "Factor", "FactorRow", "Fault", "Filter", "Forbidden", "Garbled",
+        "Deployment", "Entry", "Event", "Factor", "FactorRow", "Fault", "Filter", "Forbidden", "Garbled", "Gateway",
         "GatewayError", "Grant", "GrantRow", "Hold", "HttpUrl", "InvalidRequest", "Line", "MeterRow", "ModelRow", "Need",
         "NotSupported", "Outbound", "Param", "Pass", "Permissions", "Principal", "Provider", "RateLimited", "Reading",
-        "Refusal", "Rows", "Secret", "SecretField", "Surface", "Timings", "TooLarge", "Unauthenticated",
-        "Unavailable", "UnknownModel", "UnknownParameter", "Unreachable", "UnsupportedCapability", "UnsupportedMedia",
-        "UpstreamError", "UpstreamRefused", "UpstreamTimeout", "Usage", "Variant", "Writer", "clean", "dollars",
-        "hookimpl", "rows", "sse", "strictjson",
+        "Refusal", "Rows", "Secret", "SecretField", "Surface", "Timings", "TooLarge", "Unauthenticated", "Unavailable",
+        "UnknownModel", "UnknownParameter", "Unreachable", "UnsupportedCapability", "UnsupportedMedia", "UpstreamError",
+        "UpstreamRefused", "UpstreamTimeout", "Usage", "Variant", "Writer", "clean", "completion", "dollars", "hookimpl",
+        "messages", "rows", "sse", "strictjson",
     ]  # fmt: skip
 
 
@@ -28,3 +30,11 @@ def test_importing_it_does_not_bring_the_web_server():
     code = "import gateway, sys; print([m for m in ('flask', 'gunicorn', 'click', 'rich', 'yaml') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "['click']"
+
+
+def test_the_sdk_comes_when_it_is_asked_for():
+    from gateway import sdk
+
+    assert (gateway.completion, gateway.messages, gateway.Gateway) == (sdk.completion, sdk.messages, sdk.Gateway)
+    with pytest.raises(AttributeError, match="has no attribute 'complete'"):
+        gateway.complete  # noqa: B018 - the access is the test
