@@ -195,8 +195,11 @@ def _authenticate(plugins: Plugins) -> Callable[[str | None, Mapping[str, str]],
 
 
 def _prepare(plugins: Plugins, claims: Claims) -> Callable[[Call], None]:
-    """Let every feature write what it claims; one that writes anything else stops the call, or order would matter."""
-    steps = [(name, step, claims.owned_by(name)) for name, step in plugins.each("prepare_request")]
+    """Let every feature write what it claims; one that writes anything else stops the call, or order would matter.
+
+    They write in the order of their names: what they write commutes, but a body has its keys in some order.
+    """
+    steps = [(name, step, claims.owned_by(name)) for name, step in sorted(plugins.each("prepare_request"))]
 
     def prepare(call: Call) -> None:
         for name, step, own in steps:

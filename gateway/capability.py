@@ -58,7 +58,8 @@ class Capabilities:
         """The refusal that names the parameter, the party and where it would work."""
         hosts = list(dict.fromkeys(deployment.provider for deployment in deployments))
         granted = self._catalog.granted_by(need.capability)
-        rows = [row for row in granted if _meets(row.grant(), need)]
+        values = self._values(need, deployments)
+        rows = [row for row in granted if not values or _meets(row.grant(), need)]
         facts: dict[str, Any] = {
             "capability": need.capability,
             "param": need.param,
@@ -67,7 +68,7 @@ class Capabilities:
             "available_on": self._places(rows, deployments),
         }
         what, where = need.capability, _where(facts["available_on"], models := _models(rows, hosts))
-        if values := self._values(need, deployments):
+        if values:
             what, where = repr(need.value), f"there are: {', '.join(values)}"
             facts |= {"values": values}
         if models and not facts["available_on"]:
@@ -82,9 +83,10 @@ class Capabilities:
         )
 
     def _places(self, rows: Iterable[GrantRow], deployments: Iterable[Deployment]) -> list[str]:
-        """Providers on which one of the deployments' models has the capability."""
+        """Other providers on which one of the deployments' models has the capability."""
         ids = {self._catalog.id_of(_offer(one)) for one in deployments}
-        return sorted({row.provider for row in rows if any(map(row.is_about, ids))} - {"*"})
+        here = {"*", *(one.provider for one in deployments)}
+        return sorted({row.provider for row in rows if any(map(row.is_about, ids))} - here)
 
     def _values(self, need: Need, deployments: Iterable[Deployment]) -> list[str]:
         """The values that the deployments know, where the capability is there and only the value is not."""
@@ -123,7 +125,9 @@ def _where(places: Sequence[str], models: Sequence[str]) -> str:
 def _models(rows: Iterable[GrantRow], hosts: Sequence[str]) -> list[str]:
     """Models that have a capability on some host."""
     here = [row for row in rows if any(map(row.is_of, hosts))]
-    return [model for model in dict.fromkeys(model for row in here for model in row.models) if model != UNKNOWN]
+    return [
+        model for model in dict.fromkeys(model for row in here for model in row.models) if model not in ("*", UNKNOWN)
+    ]
 
 
 def _untied(name: str, tokens: Sequence[str], call: Call) -> UnsupportedCapability:

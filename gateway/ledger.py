@@ -292,7 +292,7 @@ class Settlement:
             found = self._catalog.factors(given, offer, call.at.date(), served)
             factors += found
             unknown += [] if found else [f"factor {given}"]
-        return factors, unknown
+        return factors, sorted(unknown)
 
 
 def _is_own(one: Pass) -> bool:

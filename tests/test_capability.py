@@ -84,8 +84,14 @@ def test_only_what_is_lacking_is_missing():
 
 
 def test_a_refusal_names_every_host_once():
-    error = CAPABILITIES.refusal(SUMMARY, "m", [make_deployment(), make_deployment(), make_deployment(provider="b")])
-    assert error.message == "edits: summary is not available for m on test, b; available on: test."
+    hosts = [make_deployment(), make_deployment(), make_deployment(provider="b")]
+    error = CAPABILITIES.refusal(Need("speed", "fast"), "m", hosts)
+    assert error.message == "fast: speed is not available for m on test, b; available on: elsewhere."
+
+
+def test_a_refusal_does_not_send_people_back_to_the_host_that_refuses():
+    error = CAPABILITIES.refusal(SUMMARY, "m", [make_deployment()])
+    assert error.message == "edits: summary is not available for m on test; no installed host has it."
 
 
 def test_the_catalog_knows_how_much_a_model_writes():
