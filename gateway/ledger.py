@@ -235,10 +235,14 @@ class Settlement:
         )
 
     def _served(self, call: Call, usage: Usage, stated: Mapping[str, str]) -> dict[str, str]:
-        """Facts by rank: what the host echoes, else what the provider states, else what the request asked for."""
-        said = usage.raw
+        """Facts by rank: what the host echoes, else what the provider states, else what the request asked for.
+
+        A host that knows nothing of regions may say so; that takes nothing from what its provider states of the place.
+        """
         asked = {name: call.get(name) for name in self._asked_facts}
-        facts = {name: value for name, value in {**asked, **stated}.items() if name not in said} | said
+        said = {name: value for name, value in usage.raw.items() if value is None or isinstance(value, str)}
+        told = {name: value for name, value in said.items() if value and value not in self._neutral}
+        facts = asked | said | stated | told
         return {name: value for name, value in facts.items() if isinstance(value, str) and value not in self._neutral}
 
     def _price(

@@ -127,7 +127,7 @@ class Meter:
 def pass_lines(one: Pass, rates: Rates, factors: Sequence[Factor]) -> list[Line]:
     """The lines of one pass; factors commute, so their order is only for the eye."""
     prices = rates.at(one.prompt)
-    ordered = sorted(factors, key=lambda factor: factor.reason)
+    ordered = sorted(factors, key=lambda factor: (factor.reason, factor.times))
     return [
         Line(
             kind=kind,

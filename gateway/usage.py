@@ -150,8 +150,9 @@ class Usage:
         """An attempt that refused before any output is listed, not charged; so is one that another model replaced."""
         if _output(entry) or not _is_attempt(entry):
             return False
+        place = next(at for at, other in enumerate(entries) if other is entry)
         refused = self.stop_reason == "refusal" and entry is entries[-1]
-        return refused or any(_is_fallback(other) for other in entries)
+        return refused or any(map(_is_fallback, entries[place + 1 :]))
 
     def _pass(self, entry: Mapping[str, Any]) -> Pass:
         counts = {kind: self._sane(entry.get(name), name) for kind, name in _NUMBERS.items()}
@@ -197,13 +198,14 @@ class Usage:
 
     def _see_message(self, value: dict[str, Any], *, complete: bool = True) -> None:
         self._started = True
-        self.complete = self._final = complete
+        self.complete = complete
         self.model = str(value.get("model") or "")
         self.message_id = str(value.get("id") or "")
         self.stop_reason = value.get("stop_reason")
         self._content_bytes = sum(map(_block_size, value.get("content") or ())) if complete else 0
         usage = value.get("usage")
         self.raw = dict(usage) if isinstance(usage, dict) else {}
+        self._final = complete and ("output_tokens" in self.raw or bool(self.raw.get("iterations")))
 
     def _see_delta(self, value: dict[str, Any]) -> None:
         delta = value.get("delta")

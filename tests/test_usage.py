@@ -472,3 +472,20 @@ def test_an_end_without_a_last_count_is_an_estimate():
     told = stream(start(FULL), text("a" * 400), delta({"output_tokens": 90}), event("message_stop"))
     told.close()
     assert (counts(told)[0]["output"], told.estimated) == (90, False)
+
+
+def test_a_whole_answer_without_a_count_is_an_estimate_too():
+    told = answer({"input_tokens": 100}, content=[{"type": "text", "text": "a" * 400}])
+    told.close()
+    assert (counts(told)[0], told.estimated) == ({"input": 100, "output": 100}, True)
+    counted = answer({"input_tokens": 100, "output_tokens": 90}, content=[{"type": "text", "text": "a" * 400}])
+    counted.close()
+    assert (counts(counted)[0]["output"], counted.estimated) == (90, False)
+
+
+def test_a_fallback_that_served_without_output_is_paid():
+    listed = [
+        {"type": "message", "input_tokens": 400, "output_tokens": 0},
+        {"type": "fallback_message", "model": "m-2", "input_tokens": 500, "output_tokens": 0},
+    ]
+    assert [one.model for one in answer({"iterations": listed}).passes()] == ["m-2"]
