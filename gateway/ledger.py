@@ -242,7 +242,7 @@ class Settlement:
         asked = {name: call.get(name) for name in self._asked_facts}
         said = {name: value for name, value in usage.raw.items() if value is None or isinstance(value, str)}
         told = {name: value for name, value in said.items() if value and value not in self._neutral}
-        facts = asked | said | stated | told
+        facts = {**asked, **said, **stated, **told}
         return {name: value for name, value in facts.items() if isinstance(value, str) and value not in self._neutral}
 
     def _price(
