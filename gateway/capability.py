@@ -67,7 +67,7 @@ class Capabilities:
             "provider": hosts,
             "available_on": self._places(rows, deployments),
         }
-        what, where = need.capability, _where(facts["available_on"], models := _models(rows, hosts))
+        what, where = need.capability, _where(rows, hosts, facts["available_on"], models := _models(rows, hosts))
         if values:
             what, where = repr(need.value), f"there are: {', '.join(values)}"
             facts |= {"values": values}
@@ -116,10 +116,15 @@ def _meets(grant: Grant | None, need: Need) -> bool:
     return not grant.values or not isinstance(need.value, str) or need.value in grant.values
 
 
-def _where(places: Sequence[str], models: Sequence[str]) -> str:
+def _where(rows: Sequence[GrantRow], hosts: Sequence[str], places: Sequence[str], models: Sequence[str]) -> str:
+    """Where a capability would be had, as the end of a sentence."""
     if places:
         return f"available on: {', '.join(places)}"
-    return f"it is there for: {', '.join(models)}" if models else "no installed host has it"
+    if models:
+        return f"it is there for: {', '.join(models)}"
+    if any(row.is_of(host) for row in rows for host in hosts):
+        return "other deployments there may have it"
+    return "no host has it for this model" if rows else "no installed host has it"
 
 
 def _models(rows: Iterable[GrantRow], hosts: Sequence[str]) -> list[str]:

@@ -140,7 +140,7 @@ def test_a_need_that_preparing_adds_moves_on_to_the_next_candidate():
         )
     refused = ask({"model": "m", "depth": 1}, yaml=yaml.replace("test/b", "test/a"), plugins=[deep])
     assert refused.status == 400
-    assert b"depth: depth is not available for m on test; available on: test." in refused.received
+    assert b"depth: depth is not available for m on test; other deployments there may have it." in refused.received
     assert b'"capability":"depth"' in refused.received
 
 

@@ -91,7 +91,7 @@ def test_a_refusal_names_every_host_once():
 
 def test_a_refusal_does_not_send_people_back_to_the_host_that_refuses():
     error = CAPABILITIES.refusal(SUMMARY, "m", [make_deployment()])
-    assert error.message == "edits: summary is not available for m on test; no installed host has it."
+    assert error.message == "edits: summary is not available for m on test; other deployments there may have it."
 
 
 def test_the_catalog_knows_how_much_a_model_writes():
