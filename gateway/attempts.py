@@ -5,6 +5,7 @@ prepare -> check -> encode -> sign -> send -> decode -> relay. A failed attempt 
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,6 +14,8 @@ from gateway.call import Call, Deployment
 from gateway.capability import Capabilities
 from gateway.drain import Drain
 from gateway.errors import (
+    Forbidden,
+    GatewayError,
     UnsupportedCapability,
     UpstreamError,
     UpstreamRefused,
@@ -78,7 +81,7 @@ class Attempts:
         self._transport = transport
         self._capabilities = capabilities
         self._prepare = prepare
-        self.relent = relent
+        self._relent = relent
         self._filters = filters
         self._settlement = settlement
         self._timeouts = timeouts
@@ -127,21 +130,35 @@ class Attempts:
     def prepare(self, call: Call, candidates: Sequence[Deployment], *, counting: bool = False) -> Prepared:
         """Make the call ready for the first candidate that has everything that it needs once it is prepared."""
         while True:
-            lacking: UnsupportedCapability | None = None
+            lacks: dict[str, GatewayError] = {}
             for deployment in candidates:
                 try:
                     return self.fit(call, deployment, counting=counting)
-                except UnsupportedCapability as error:
-                    lacking = lacking or error
-            if lacking is None:
-                raise LookupError("no candidates")
-            call = self.relent(call, lacking)
+                except (UnsupportedCapability, Forbidden) as error:
+                    lacks[deployment.id] = error
+            call = self.relented(call, lacks)
+
+    def relented(self, call: Call, lacks: Mapping[str, GatewayError]) -> Call:
+        """The call without something that a deployment lacks, if anything may be left out.
+
+        ``lacks`` says by ids why it fits none of its candidates; chance does not decide which of them counts.
+
+        Raises:
+            UnsupportedCapability, Forbidden: nothing may be left out.
+        """
+        errors = [lacks[name] for name in sorted(lacks)]
+        for error in errors:
+            if isinstance(error, UnsupportedCapability):
+                with suppress(UnsupportedCapability):
+                    return self._relent(call, error)
+        raise errors[0] if errors else LookupError("no candidates")
 
     def fit(self, call: Call, deployment: Deployment, *, counting: bool = False) -> Prepared:
         """Make the call ready for one deployment.
 
         Raises:
             UnsupportedCapability: it lacks something that the call needs.
+            Forbidden: the key may not use something that the call needs there.
         """
         there = call.toward(deployment, self._capabilities.grants(deployment))
         if not counting and there.body.get("max_tokens") is None:

@@ -45,9 +45,9 @@ class Capabilities:
         missing = [need for need in call.needs if not _meets(call.grants.get(need.capability), need)]
         if missing:
             raise self.refusal(missing[0], call.model, [call.host])
-        granted = [token for need in call.needs for token in call.grants[need.capability].betas]
+        granted = {token: need for need in call.needs for token in call.grants[need.capability].betas}
         call.add_betas(granted)
-        self._translate_betas(call, provider, frozenset(granted))
+        self._translate_betas(call, provider, granted)
 
     def max_output(self, deployment: Deployment) -> int:
         """Output tokens that the deployment's model can write; 0 when the catalog does not say."""
@@ -93,21 +93,29 @@ class Capabilities:
         grants = [self.grants(one).get(need.capability) for one in deployments]
         return list(dict.fromkeys(value for grant in grants if grant for value in grant.values))
 
-    def _translate_betas(self, call: Call, provider: Provider, granted: frozenset[str]) -> None:
+    def _translate_betas(self, call: Call, provider: Provider, granted: Mapping[str, Need]) -> None:
         sent: dict[str, str] = {}
         for token in call.betas:
             row = self._catalog.beta(token, _offer(call.host))
-            known = provider.passes_unknown_betas or token in granted
-            action = row.action if row else "forward" if known else "drop"
-            if action == "drop":
-                call.leave_out("dropped-betas", token, f"{call.host.provider} does not take it.")
-            else:
+            action = row.action if row else self._usual(token, call, provider, granted)
+            if action != "drop":
                 sent[token] = row.to if row and action == "rename" else token
+            elif token in granted:
+                raise _untied(granted[token].claim, granted[token].param, (token,), call)
+            else:
+                call.leave_out("dropped-betas", token, f"{call.host.provider} does not take it for this model.")
         for name, tokens in call.tied.items():
             if not any(token in sent for token in tokens):
-                raise _untied(name, tokens, call)
+                raise _untied(name, name.partition("=")[0].removesuffix("[]"), tokens, call)
         call.betas = list(dict.fromkeys(sent.values()))
         call.left_out = tuple(one for one in call.left_out if one.manner != "dropped-betas" or one.name not in sent)
+
+    def _usual(self, token: str, call: Call, provider: Provider, granted: Mapping[str, Need]) -> str:
+        """What becomes of a token without a row: the betas of a capability go where the capability is."""
+        capabilities = self._catalog.capabilities(token)
+        if token in granted or any(capability in call.grants for capability in capabilities):
+            return "forward"
+        return "forward" if provider.passes_unknown_betas and not capabilities else "drop"
 
 
 def _meets(grant: Grant | None, need: Need) -> bool:
@@ -135,14 +143,13 @@ def _models(rows: Iterable[GrantRow], hosts: Sequence[str]) -> list[str]:
     ]
 
 
-def _untied(name: str, tokens: Sequence[str], call: Call) -> UnsupportedCapability:
+def _untied(claim: str, param: str, tokens: Sequence[str], call: Call) -> UnsupportedCapability:
     """A field must not travel without the token that makes the host understand it."""
-    param = name.partition("=")[0].removesuffix("[]")
     return UnsupportedCapability(
-        f"{name}: takes the beta {tokens[0]}, which is not available on {call.host.provider}.",
+        f"{param}: takes the beta {tokens[0]}, which is not available on {call.host.provider}.",
         param=param,
         details={"param": param, "model": call.model, "provider": [call.host.provider], "betas": [*tokens]},
-        need=Need(tokens[0], param, claim=name),
+        need=Need(tokens[0], param, claim=claim),
         betas=tokens,
     )
 

@@ -8,7 +8,7 @@ A model row gives a host's name for a model its canonical id; grants and factors
 import hashlib
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
@@ -128,7 +128,7 @@ class FactorRow(Row):
     """The number behind a reason that a feature may return at settlement.
 
     ``when`` narrows it to passes that were served so: ``fact=value``, or ``fact=*`` for any value that is not
-    neutral. Where such a row holds, it stands in place of those without.
+    neutral. Where such a row holds, it stands in place of those without, kind by kind.
     """
 
     reason: str
@@ -153,6 +153,11 @@ class FactorRow(Row):
         """Whether a pass that was served so is one that it narrows itself to."""
         fact, _, value = self.when.partition("=")
         return fact in served and fnmatchcase(served[fact], value)
+
+    def beside(self, taken: set[str]) -> "FactorRow | None":
+        """The row for the kinds that narrower rows leave to it; None when they leave none."""
+        kept = tuple(kind for kind in self.kinds or KINDS if kind not in taken)
+        return self if not taken else replace(self, kinds=kept) if kept else None
 
     def factor(self) -> Factor:
         """The factor that a bill's line keeps."""
@@ -363,6 +368,9 @@ class Catalog:
                 self._add(row, owners)
         self.digest = _digest(group for group in rows.values())
         self._cache: dict[tuple[type[Row], Offer, date], list[Any]] = {}
+        grants = [row for row in self._of(GrantRow) for _ in row.betas]
+        tokens = {token for row in grants for token in row.betas}
+        self._by_token = {token: frozenset(row.capability for row in grants if token in row.betas) for token in tokens}
         self._granted: dict[tuple[Offer, date], Mapping[str, Grant]] = {}
 
     def model(self, provider: str, upstream: str, day: date | None = None) -> ModelRow | None:
@@ -397,13 +405,19 @@ class Catalog:
         day = day or _today()
         return [row for row in self._of(GrantRow) if row.capability == capability and row.holds(self.book, day)]
 
+    def capabilities(self, token: str) -> frozenset[str]:
+        """The capabilities that a beta token belongs to, on any host and any day."""
+        return self._by_token.get(token, frozenset())
+
     def factors(
         self, reason: str, offer: Offer, day: date, served: Mapping[str, str] = MappingProxyType({})
     ) -> list[Factor]:
         """The numbers behind a reason for a model at a host on a day; one for each set of kinds."""
         rows = [row for row in self._about(FactorRow, offer, day) if row.reason == reason]
         narrow = [row for row in rows if row.when and row.speaks_of(served)]
-        return [row.factor() for row in narrow or rows if narrow or not row.when]
+        taken = {kind for row in narrow for kind in row.kinds or KINDS}
+        wide = [row.beside(taken) for row in rows if not row.when]
+        return [row.factor() for row in [*narrow, *wide] if row]
 
     def meters(self, offer: Offer, day: date) -> list[Meter]:
         """What is paid by the piece for a model at a host on a day."""

@@ -113,7 +113,8 @@ class Explanation:
                 places = [self._place(call, one) for one in deployments]
                 if any(place.ready for place in places):
                     return call, places, None
-                call = self._relented(call, next(place for place in places if place.deployment in candidates))
+                here = {place.deployment.id: place.error for place in places if place.deployment in candidates}
+                call = self._pipeline.attempts.relented(call, {name: one for name, one in here.items() if one})
         except GatewayError as error:
             return call, places or [Place(one, error=self._lack(call, one) or error) for one in deployments], error
 
@@ -125,13 +126,6 @@ class Explanation:
 
     def _lack(self, call: Call, deployment: Deployment) -> GatewayError | None:
         return self._place(call, deployment).error
-
-    def _relented(self, call: Call, place: Place) -> Call:
-        """The call without what its first candidate lacks, where that may be left out."""
-        error = place.error or LookupError("nothing is lacking")
-        if not isinstance(error, UnsupportedCapability):
-            raise error
-        return self._pipeline.attempts.relent(call, error)
 
     def _told(self, call: Call, place: Place, share: float | None) -> dict[str, Any]:
         ready, deployment = place.ready, place.deployment
@@ -160,7 +154,8 @@ class Explanation:
         return {
             "refused": refusal,
             "needs": [
-                {"capability": one.capability, "param": one.param, "plugin": self._owner(one.claim)} for one in needs
+                {"capability": capability, "param": param, "plugin": self._owner(claim)}
+                for capability, param, claim in dict.fromkeys((one.capability, one.param, one.claim) for one in needs)
             ],
             **{
                 manner.replace("-", "_"): [self._note(one) for one in gone if one.manner == manner]

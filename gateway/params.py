@@ -316,6 +316,10 @@ class Claims:
         return [*dict.fromkeys([union for union, _ in self.dialect.variants] + claimed)]
 
     def _check_field(self, row: DialectField, body: dict[str, Any], verdict: Verdict) -> None:
+        if row.package and _is_null(body, row.name):
+            _replace(
+                body, row.name, None
+            )  # it asks for nothing, and a host without the feature would not know the word
         for value in _values(body, row.name):
             claim = self._claims.get(f"{row.surface}:{row.name}" if row.surface else row.name)
             if claim is None and row.package:
@@ -359,6 +363,7 @@ class Claims:
                 f"{what} served by the package {package}, which is not installed here; "
                 f"the operator can add it with `pip install {package}`.",
                 param=path,
+                details={"param": path, "package": package},
             )
         verdict.left_out.append(LeftOut("dropped-params", path, _absent(package)))
 
@@ -411,6 +416,12 @@ def _values(body: Mapping[str, Any], path: str) -> Iterator[Any]:
         yield value
     elif isinstance(value, list):
         yield from value
+
+
+def _is_null(body: Mapping[str, Any], path: str) -> bool:
+    parent, _, last = path.rpartition(".")
+    holders: Iterable[Any] = _values(body, parent) if parent else (body,)
+    return any(isinstance(holder, Mapping) and last in holder and holder[last] is None for holder in holders)
 
 
 def _replace(body: dict[str, Any], path: str, value: Any) -> None:

@@ -47,7 +47,7 @@ class Filter:
     replace: Callable[[Event], Iterable[Event]]
     events: frozenset[str] = frozenset()
     blocks: frozenset[str] = frozenset()
-    _open: set[str] = field(default_factory=set, compare=False)
+    _open: set[int] = field(default_factory=set, compare=False)
 
     def apply(self, burst: Sequence[Event]) -> Iterator[Event]:
         """The burst as the feature wants it."""
@@ -66,15 +66,16 @@ class Filter:
         """Whether the event belongs to a block of a wanted type; a block is known by its index while it is open."""
         if event.name == "content_block_start":
             value = _object(event.json())
-            if str(_object(value.get("content_block")).get("type")) not in self.blocks:
+            index = value.get("index")
+            if not isinstance(index, int) or str(_object(value.get("content_block")).get("type")) not in self.blocks:
                 return False
-            self._open.add(str(value.get("index")))
+            self._open.add(index)
             return True
         if not self._open:
             return False
-        index = str(_object(event.json()).get("index"))
-        wanted = index in self._open
-        if event.name == "content_block_stop":
+        index = _object(event.json()).get("index")
+        wanted = isinstance(index, int) and index in self._open
+        if wanted and event.name == "content_block_stop":
             self._open.discard(index)
         return wanted
 

@@ -489,7 +489,10 @@ def _headers(asked: dict[str, Any], betas_header: str) -> dict[str, str]:
     Raises:
         InvalidRequest: one that never travels, or that is none.
     """
-    headers = {str(name).lower(): value for name, value in dict(asked.pop("extra_headers", None) or {}).items()}
+    given = asked.pop("extra_headers", None) or {}
+    if not isinstance(given, Mapping):
+        raise InvalidRequest("extra_headers: has to be a mapping of names to values.", param="extra_headers")
+    headers = {str(name).lower(): value for name, value in given.items()}
     listed = asked.pop(betas_header.replace("-", "_"), None) or []
     tokens = [headers.get(betas_header), *([listed] if isinstance(listed, str) else listed)]
     if any(tokens):

@@ -5,7 +5,7 @@ import socket
 import pytest
 import responses
 
-from gateway import GrantRow, Need, Outbound, Param, Unreachable, hookimpl, strictjson
+from gateway import GrantRow, Need, Outbound, Param, Permissions, Principal, Unreachable, hookimpl, strictjson
 from gateway.app import assemble
 from gateway.config import parse
 from gateway.testing import FakeDoor, TestHost, found, make_call, sample_message
@@ -307,3 +307,29 @@ def test_what_only_preparing_shows_is_left_out_if_the_operator_wants_that():
     door = ask({"wish": "a pony"}, plugins=[found(Choosy, "choosy", "feature")], yaml=drop)
     assert (door.status, door.answer_headers["gateway-dropped-params"]) == (200, "wish")
     assert "granted" not in strictjson.loads(responses.calls[0].request.body)
+
+
+@responses.activate
+def test_a_deployment_where_the_key_may_not_is_passed_over():
+    class Keys:
+        @hookimpl
+        def authenticate_request(self, credential):
+            return Principal("some", permissions=Permissions(capabilities=("easy",)))
+
+    class Wish:
+        @hookimpl
+        def register_catalog(self):
+            return [GrantRow(capability=name, provider="test") for name in ("easy", "hard")]
+
+        @hookimpl
+        def prepare_request(self, call):
+            call.add_need(Need("hard" if call.host.upstream == "a" else "easy", "wish"))
+
+    responses.post(URL, strictjson.dumps(sample_message()))
+    yaml = "model_list: [{model_name: m, params: {model: test/a}}, {model_name: m, params: {model: test/b}}]"
+    plugins = [found(Keys, "keys", "infra"), found(Wish, "wish", "feature")]
+    for _ in range(20):
+        door = ask({"model": "m"}, yaml=yaml, plugins=plugins)
+        assert door.answer_headers["gateway-deployment"] == "test/b"
+    refused = ask({"model": "m"}, yaml=yaml.replace("test/b", "test/a"), plugins=plugins)
+    assert (refused.status, b"wish: this key may not use hard." in refused.received) == (403, True)

@@ -159,3 +159,24 @@ def test_a_key_may_not_use_what_it_is_not_allowed_even_if_only_preparing_shows_i
 def test_a_token_that_travels_after_all_is_not_named_as_dropped():
     call = checked(needs=[SUMMARY], before=["summary-2026-01-12", "other-2026-01-01"])
     assert (call.betas, dropped(call)) == (["summary-2026-01-12"], ("other-2026-01-01",))
+
+
+def test_a_beta_of_a_capability_goes_only_where_the_capability_is():
+    call = checked(["speed-2026-02-01", "summary-2026-01-12", "unknown-2030-01-01"])
+    assert call.betas == ["summary-2026-01-12", "unknown-2030-01-01"]
+    assert dropped(call) == ("speed-2026-02-01",)
+
+
+def test_a_field_does_not_travel_without_a_beta_that_its_host_drops():
+    rows = [
+        GrantRow(capability="summary", provider="test", betas=("s-1",)),
+        BetaRow(token="s-1", provider="test", action="drop"),
+    ]
+    capabilities = Capabilities(Catalog({"rows": rows}))
+    call = make_call(needs=(Need("summary", "edits", claim="edits[]=sum"),), betas=["s-1"])
+    call = call.toward(call.deployment, capabilities.grants(call.deployment))
+    with pytest.raises(
+        UnsupportedCapability, match=r"^edits: takes the beta s-1, which is not available on test"
+    ) as no:
+        capabilities.check(call, TestHost())
+    assert no.value.need.claim == "edits[]=sum"

@@ -232,6 +232,12 @@ def test_a_factor_for_how_a_pass_was_served_stands_in_place_of_the_general_one()
     def times(reason, **served):
         return [factor.times for factor in catalog.factors(reason, Offer("p", "m"), date(2026, 1, 1), served)]
 
+    half = [
+        FactorRow(reason="r", times=Decimal(2)),
+        FactorRow(reason="r", times=Decimal(1), kinds=("input",), when="speed=fast"),
+    ]
+    found = Catalog({"one": half}).factors("r", Offer("p", "m"), date(2026, 1, 1), {"speed": "fast"})
+    assert [(factor.times, set(factor.kinds)) for factor in found] == [(1, {"input"}), (2, {*KINDS} - {"input"})]
     assert times("r") == times("r", speed="slow") == [2, 3]
     assert times("r", speed="fast") == [1]
     assert (times("s", place="anywhere"), times("s"), times("s", speed="fast")) == ([4], [], [])

@@ -353,7 +353,7 @@ def test_betas_of_the_client_travel_only_if_the_operator_lets_them(explain):
     assert places(let)["test/one"]["request"]["betas"] == ["novel-2030-01-01"]
     assert places(let)["second/three"]["request"]["betas"] == []
     assert places(let)["second/three"]["dropped_betas"] == [
-        {"name": "novel-2030-01-01", "plugin": None, "reason": "second does not take it."}
+        {"name": "novel-2030-01-01", "plugin": None, "reason": "second does not take it for this model."}
     ]
 
 

@@ -503,3 +503,15 @@ def test_a_plugin_that_asks_again_for_what_was_left_out_is_refused():
     once = claims(drop=True).without(make_call(), error)
     with pytest.raises(UnsupportedCapability):
         claims(drop=True).without(once, error)
+
+
+@pytest.mark.parametrize("owned", [(), (Param("speed"), EFFORTS)])
+def test_a_null_in_a_packages_field_asks_for_nothing_and_does_not_travel(owned):
+    verdict, body = check(
+        claims(*owned), {"speed": None, "output_config": {"effort": None, "format": None}, "system": None}
+    )
+    assert {name: body[name] for name in body if name not in BODY} == {
+        "output_config": {"format": None},
+        "system": None,
+    }
+    assert (verdict.left_out, verdict.needs) == ([], [])

@@ -50,6 +50,7 @@ class Case:
     sends: Mapping[str, Any] | None = None
     betas: tuple[str, ...] = ()
     dropped_betas: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
     answer: str = "plain"
     refused: str = ""
     on: tuple[Mapping[str, Any], ...] = ()
@@ -86,7 +87,7 @@ def test_a_cell_of_the_grid(stage, case, row, surface, stream):
     got = post(client, surface, asked(case, surface, stream), *case.header)
     assert got.named("gateway-dropped-betas") == list(case.dropped_betas)
     assert "gateway-dropped-params" not in got.headers
-    assert "gateway-ignored-params" not in got.headers
+    assert got.named("gateway-ignored-params") == list(case.ignored)
     if case.refused:
         assert not stage.sim.log
         check_refusal(got, surface, *case.refusal(ROWS[row]["provider"]))

@@ -190,6 +190,15 @@ SHUFFLES = {
 }  # fmt: skip
 
 
+def test_what_may_be_left_out_decides_before_what_may_not_whatever_chance_says(stage):
+    client = stage.kept({"opus": [("anthropic", "opus"), ("bedrock", "newer")]}, DROP)
+    body = {"model": "opus", **HELLO, "messages": HISTORY, "reasoning_effort": "xhigh"}
+    for _ in range(20):
+        got = post(client, "chat", body)
+        assert place(got) == "anthropic/opus"
+        assert got.named("gateway-dropped-params") == ["reasoning_effort"]
+
+
 @pytest.mark.parametrize("case", SHUFFLES)
 def test_the_order_of_the_plugins_changes_no_byte_on_the_wire(stage, case):
     surface, body = SHUFFLES[case]

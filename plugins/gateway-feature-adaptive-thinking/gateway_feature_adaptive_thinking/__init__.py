@@ -74,7 +74,10 @@ class AdaptiveThinkingPlugin:
     @hookimpl
     def prepare_request(self, call: Call) -> None:
         """Write what ``reasoning_effort`` means to this model; a ``thinking`` of the client's own says more."""
-        level = level_of(call.own("chat", "reasoning_effort"))
+        asked = call.own("chat", "reasoning_effort")
+        for name in {*asked} - {"effort"} if isinstance(asked, dict) else ():
+            call.ignore(f"reasoning_effort.{name}", "Only the level has a counterpart.")
+        level = level_of(asked)
         if level is None or call.get("thinking") is not None:
             return
         if level == "none":
@@ -89,7 +92,9 @@ class AdaptiveThinkingPlugin:
         """Think up to a budget, which has to leave room for an answer."""
         budget = min(self._budgets[level], call.get("max_tokens", self._budgets[level] + 1) - 1)
         if budget < LEAST:
-            call.ignore("reasoning_effort", f"max_tokens leaves no room for a budget of {LEAST} tokens.")
+            call.ignore(
+                "thinking", f"reasoning_effort asks for it, but max_tokens has no room for {LEAST} tokens of it."
+            )
         else:
             call.set("thinking", {"type": "enabled", "budget_tokens": budget})
 

@@ -53,7 +53,7 @@ def test_an_older_model_gets_a_budget(effort, budget):
 def test_a_budget_leaves_room_for_an_answer():
     assert prepared("high", OLD, max_tokens=2000).get("thinking.budget_tokens") == 1999
     too_small = prepared("high", OLD, max_tokens=1024)
-    assert (too_small.get("thinking"), ignored(too_small)) == (None, ["reasoning_effort"])
+    assert (too_small.get("thinking"), ignored(too_small)) == (None, ["thinking"])
 
 
 def test_budgets_are_settings():

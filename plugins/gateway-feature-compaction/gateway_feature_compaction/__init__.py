@@ -76,7 +76,11 @@ class CompactionPlugin:
 
 
 class Whole:
-    """Attaches each summary's whole block to the event that ends it, put together as the official SDK does."""
+    """Attaches each summary's whole block to the event that ends it.
+
+    It is put together as the official SDK does, which replaces what a delta says again; only text that comes in several
+    pieces goes on, where the SDK would keep the last.
+    """
 
     def __init__(self) -> None:
         self._open: dict[str, dict[str, Any]] = {}
