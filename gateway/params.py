@@ -351,13 +351,15 @@ class Claims:
             _validate(claim, value)
             _note_need(claim, path, value, verdict)
         elif "package" in marked:
-            self._leave_out_or_refuse(path, marked["package"], f"{path}: {tag!r} is", verdict)
+            self._leave_out_or_refuse(
+                path, marked["package"], f"{path}: {tag!r} is", verdict, _spoken(f"{union}={tag}")
+            )
             return True
         elif "beta" in marked:
             verdict.tied[f"{union}={tag}"] = _tokens(marked["beta"])
         return False
 
-    def _leave_out_or_refuse(self, path: str, package: str, what: str, verdict: Verdict) -> None:
+    def _leave_out_or_refuse(self, path: str, package: str, what: str, verdict: Verdict, name: str = "") -> None:
         if not self._drop:
             raise UnknownParameter(
                 f"{what} served by the package {package}, which is not installed here; "
@@ -365,7 +367,7 @@ class Claims:
                 param=path,
                 details={"param": path, "package": package},
             )
-        verdict.left_out.append(LeftOut("dropped-params", path, _absent(package)))
+        verdict.left_out.append(LeftOut("dropped-params", name or path, _absent(package)))
 
     def _note_unread(self, name: str, verdict: Verdict) -> None:
         if self._refuse_unknown:
@@ -469,8 +471,9 @@ def _absent(package: str) -> str:
 
 
 def _spoken(claim: str) -> str:
-    """The parameter that a claim's name speaks of, as people write it."""
-    return claim.partition("=")[0].removesuffix("[]").rpartition(":")[2]
+    """The parameter that a claim's name speaks of, as people write it; of a list also which of its members."""
+    path, _, tag = claim.partition("=")
+    return f"{path[:-2]}={tag}" if path.endswith("[]") else path.rpartition(":")[2]
 
 
 def _without(body: Mapping[str, Any], claim: str) -> dict[str, Any]:

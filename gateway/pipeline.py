@@ -13,7 +13,7 @@ from gateway.call import Call, Deployment, LeftOut, Principal, new_id
 from gateway.errors import ClientLeft, GatewayError, UnsupportedCapability
 from gateway.hold import Hold, release
 from gateway.ledger import Entry
-from gateway.params import Claims
+from gateway.params import Claims, Verdict
 from gateway.reply import Door, Reply
 from gateway.routing import Routing
 from gateway.surface import Action, Surface
@@ -132,14 +132,9 @@ class Pipeline:
                 del reading.body[name]
         verdict = self.claims.check(surface.name, asked, reading.body, optional)
         self.claims.leave_out(reading.unsupported, verdict)
+        verdict.left_out += [LeftOut("ignored-params", name, NO_COUNTERPART) for name in reading.ignored]
         dialect = self.claims.dialect
-        tokens = [*reading.betas, *_tokens(headers.get(dialect.betas_header, ""))]
-        if self.forward_betas:
-            self.claims.read_betas(tokens, verdict)
-        else:
-            verdict.left_out += [LeftOut("dropped-betas", token, NOT_FORWARDED) for token in tokens]
-        for choice in verdict.tied.values():
-            verdict.betas += [] if {*choice} & {*verdict.betas} else [choice[0]]
+        self._read_betas([*reading.betas, *_tokens(headers.get(dialect.betas_header, ""))], verdict)
         return Call(
             id=call_id,
             at=datetime.now(UTC),
@@ -155,11 +150,17 @@ class Pipeline:
             needs=tuple(verdict.needs),
             tied=verdict.tied,
             unread=tuple(verdict.unread),
-            left_out=(
-                *verdict.left_out,
-                *(LeftOut("ignored-params", name, NO_COUNTERPART) for name in reading.ignored),
-            ),
+            left_out=tuple(verdict.left_out),
         )
+
+    def _read_betas(self, tokens: list[str], verdict: Verdict) -> None:
+        """The client's tokens, where the operator lets them through; and those that go with core fields."""
+        if self.forward_betas:
+            self.claims.read_betas(tokens, verdict)
+        else:
+            verdict.left_out += [LeftOut("dropped-betas", token, NOT_FORWARDED) for token in tokens]
+        for choice in verdict.tied.values():
+            verdict.betas += [] if {*choice} & {*verdict.betas} else [choice[0]]
 
     def _tell(self, reply: Reply, error: GatewayError) -> None:
         try:

@@ -336,7 +336,7 @@ def test_a_missing_package_is_named(explain):
     assert (said["needs"], said["deployments"]) == ([], [])
     edits = {"edits": [{"type": "compact_20260112"}]}
     notes = explain(yaml=DROP, speed="fast", context_management=edits)["dropped_params"]
-    assert [note["name"] for note in notes] == ["speed", "context_management.edits"]
+    assert [note["name"] for note in notes] == ["speed", "context_management.edits=compact_20260112"]
     assert notes[0]["reason"] == "It is served by the package gateway-feature-fast-mode, which is not installed here."
     assert "gateway-feature-compaction" in notes[1]["reason"]
 

@@ -212,7 +212,7 @@ def test_dropping_one_member_keeps_the_others():
     sent = {"context_management": {"edits": edits}}
     verdict, body = check(claims(COMPACT, drop=True), sent)
     assert body["context_management"] == {"edits": [edits[0], edits[2]]}
-    assert dropped(verdict) == ["context_management.edits"]
+    assert dropped(verdict) == ["context_management.edits=clear_tool_uses_20250919"]
     assert needs(verdict) == [("compaction", "context_management.edits")]
     assert sent["context_management"]["edits"] == edits
 
@@ -221,7 +221,7 @@ def test_dropping_every_member_leaves_no_empty_list():
     edits = [{"type": "compact_20260112"}, {"type": "clear_tool_uses_20250919"}]
     verdict, body = check(claims(drop=True), {"context_management": {"edits": edits}})
     assert body == BODY
-    assert dropped(verdict) == ["context_management.edits"]
+    assert dropped(verdict) == [f"context_management.edits={edit['type']}" for edit in edits]
 
 
 def test_claims_check_values_and_note_needs():
@@ -445,9 +445,9 @@ EDITED = {"context_management": {"edits": [{"type": "compact_20260112"}, {"type"
         (
             f"{EDITS}=compact_20260112",
             {"context_management": {"edits": [{"type": "other"}, 7]}, "speed": "fast"},
-            "context_management.edits",
+            "context_management.edits=compact_20260112",
         ),
-        (f"{EDITS}=absent", EDITED, "context_management.edits"),
+        (f"{EDITS}=absent", EDITED, "context_management.edits=absent"),
         ("output_config.effort", EDITED, "output_config.effort"),
         ("chat:reasoning_effort", EDITED, "reasoning_effort"),
     ],

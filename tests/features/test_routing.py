@@ -137,19 +137,23 @@ def test_a_level_that_no_place_knows_is_refused_with_the_levels(stage):
 
 @pytest.mark.parametrize("surface", PATHS)
 @pytest.mark.parametrize(
-    ("feature", "param", "rows"),
+    ("feature", "params", "rows"),
     [
-        ("compaction", "context_management.edits", ["bedrock", "converse"]),
-        ("context_editing", "context_management.edits", ["converse"]),
-        ("fast_mode", "speed", ["azure_ai", "vertex_ai"]),
-        ("fast_mode", "speed", ["azure_ai"]),  # tokens that nobody knows travel there; one whose field fell must not
-        ("geo_pricing", "inference_geo", ["azure_ai", "bedrock"]),
+        ("compaction", ["context_management.edits=compact_20260112"], ["bedrock", "converse"]),
+        (
+            "context_editing",
+            [f"context_management.edits=clear_{what}" for what in ("thinking_20251015", "tool_uses_20250919")],
+            ["converse"],
+        ),
+        ("fast_mode", ["speed"], ["azure_ai", "vertex_ai"]),
+        ("fast_mode", ["speed"], ["azure_ai"]),  # tokens that nobody knows travel there; one whose field fell must not
+        ("geo_pricing", ["inference_geo"], ["azure_ai", "bedrock"]),
     ],
 )
-def test_what_no_place_has_is_dropped_and_named(stage, surface, feature, param, rows):
+def test_what_no_place_has_is_dropped_and_named(stage, surface, feature, params, rows):
     client = stage.kept({"opus": [(row, "opus") for row in rows]}, f"{DROP}, {FORWARD}")
     got = post(client, surface, asking([feature]), *BETAS[feature])
-    assert (got.status, got.named("gateway-dropped-params")) == (200, [param])
+    assert (got.status, got.named("gateway-dropped-params")) == (200, params)
     assert got.named("gateway-dropped-betas") == list(BETAS[feature])
     post(client, surface, asking([]))
     dropped, plain = stage.sim.wait(2)

@@ -103,7 +103,8 @@ def test_with_drop_params_field_and_beta_fall_together(stage, without, feature, 
     if isinstance(ask.get("context_management"), list):  # OpenAI's form has no words for the edits of others
         del others["context_management"]
     got = post(client, surface, beside(others, ask), *BETAS[feature], *BETAS["long_context"])
-    assert (got.status, got.named("gateway-dropped-params")) == (200, [param])
+    named = words.replace(": '", "=").strip("'") if param.endswith(".edits") else param
+    assert (got.status, got.named("gateway-dropped-params")) == (200, [named])
     assert got.named("gateway-dropped-betas") == list(BETAS[feature])
     post(client, surface, others, *BETAS["long_context"])
     dropped, never_there = stage.sim.wait(2)
