@@ -1,30 +1,19 @@
-"""The SDK: calls from Python through the same corridor, without HTTP.
+"""The SDK: calls from Python through the same corridor, without HTTP."""
 
-A whole answer is made in the caller's own thread. A stream is pushed by the corridor and pulled by its caller, so its
-corridor runs in a thread, with a pair of sockets between the two: a slow caller holds it up, and one that leaves is
-noticed at once, as on HTTP.
-"""
-
-import atexit
 import json
 import logging
 import math
 import os
-import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from functools import lru_cache, partial
-from types import MappingProxyType, TracebackType
-from typing import Any, Literal, Self, overload
+from typing import Any, Literal, overload
 
 from gateway import config as configuration
-from gateway import sse, strictjson
 from gateway.app import assemble
 from gateway.auth import MASTER
-from gateway.call import Call, Deployment, new_id
+from gateway.call import new_id
 from gateway.config import (
     CONFIG_VARIABLE,
     NEVER_FORWARDED,
@@ -34,13 +23,10 @@ from gateway.config import (
     ModelEntry,
 )
 from gateway.document import Document, Place
-from gateway.errors import ClientLeft, ConfigError, InvalidRequest
-from gateway.hold import Hold
-from gateway.ledger import Entry
-from gateway.pipeline import Admit
+from gateway.errors import ConfigError, InvalidRequest
 from gateway.plugins import KIND_HOOKS, Found, discover
-from gateway.pricing import Bill
 from gateway.reply import Reply
+from gateway.result import Answer, Corridor, Door, Stream, read_object
 from gateway.surface import Surface
 
 log = logging.getLogger(__name__)
@@ -48,223 +34,9 @@ log = logging.getLogger(__name__)
 KEPT = 32
 """Gateways that the functions keep: one for each configuration, and one for each provider, key and address."""
 
-SETTLING = 5.0
-"""Seconds that a process that ends gives each stream that was not read to its end."""
-
 Turns = Sequence[Mapping[str, Any]]
 
-_PIECE = 64 * 1024
 _PARAMS: Place = ("model_list", 0, "params")
-
-
-class Object(dict[str, Any]):
-    """A JSON object whose fields are attributes too.
-
-    A field that is not there reads as None, as optional ones do in the official clients; as an item it is a KeyError.
-    One that is named like a method of ``dict`` can only be had as an item.
-    """
-
-    __slots__ = ()
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # a protocol that asks whether we know it
-            raise AttributeError(name)
-        return self.get(name)
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self]
-
-
-class Billed:
-    """What a call cost, once it is settled."""
-
-    __slots__ = ()
-    entry: Entry | None
-
-    @property
-    def cost(self) -> Decimal | None:
-        """US dollars; None when the call could not be priced, or is not settled yet."""
-        return self.entry.cost if self.entry else None
-
-    @property
-    def bill(self) -> Bill | None:
-        """The same line by line."""
-        return self.entry.bill if self.entry else None
-
-
-class Answer(Object, Billed):
-    """A whole answer: the body that an HTTP client gets, and what it cost.
-
-    Attributes:
-        entry: what was used, where it went, and how long it took.
-        headers: what an HTTP client gets beside the body, such as the names of what did not travel.
-    """
-
-    __slots__ = ("entry", "headers")
-    entry: Entry
-    headers: Mapping[str, str]
-
-
-class _Receipt:
-    """A hold that holds nothing: every entry settles the holds, so the caller gets it whatever became of the call."""
-
-    headers: Mapping[str, str] = MappingProxyType({})
-    entry: Entry | None = None
-
-    def settle(self, entry: Entry) -> None:
-        """Keep the entry; floats in a host's own spelling can be neither copied nor pickled."""
-        self.entry = replace(entry, usage=strictjson.plain(entry.usage))
-
-    def release(self) -> None:
-        """Nothing is held."""
-
-    def beside(self, admit: Admit) -> Admit:
-        """An admission that takes this hold too."""
-
-        def both(call: Call, candidates: Sequence[Deployment]) -> list[Hold]:
-            return [*admit(call, candidates), self]
-
-        return both
-
-
-class _Door:
-    """A caller in this process, and the way back to it: into memory, or through a socket to one that pulls.
-
-    Attributes:
-        told: the headers of the answer, once it has begun.
-        received: the answer, where there is no socket.
-        receipt: has the entry, once the call is settled.
-    """
-
-    def __init__(self, asked: bytes, headers: Mapping[str, str]) -> None:
-        self.headers = headers
-        self.socket: socket.socket | None = None
-        self.told: Mapping[str, str] = {}
-        self.received = b""
-        self.receipt = _Receipt()
-        self._asked = asked
-
-    def body(self) -> bytes:
-        return self._asked
-
-    def begin(self, status: int, headers: Mapping[str, str]) -> None:  # noqa: ARG002 - what is no success is raised
-        self.told = headers
-
-    def write(self, data: bytes) -> None:
-        if self.socket is None:
-            self.received += data
-            return
-        try:
-            self.socket.sendall(data)
-        except OSError:
-            raise ClientLeft from None
-
-
-class _Corridor(threading.Thread):
-    """The thread of one stream; it pushes into one end of a pair of sockets.
-
-    Attributes:
-        near: the caller's end.
-        error: what went wrong, once the thread has ended.
-    """
-
-    def __init__(self, answer: Callable[[], None], door: _Door) -> None:
-        super().__init__(name="gateway-stream", daemon=True)
-        self.near, self._far = socket.socketpair()
-        self.error: BaseException | None = None
-        self._answer = answer
-        door.socket = self._far
-
-    def run(self) -> None:
-        """Answer. A process that ends meanwhile cannot wait for the host, but for what was used to be settled."""
-        atexit.register(self._end)
-        try:
-            self._answer()
-        except ClientLeft:
-            pass
-        except BaseException as error:  # noqa: BLE001 - it is raised again, in the caller's thread
-            self.error = error
-        finally:
-            atexit.unregister(self._end)
-            self._hang_up(self._far)
-
-    def leave(self) -> None:
-        """Let the corridor see that nobody is there any more: it closes the host's connection, and settles."""
-        if self.is_alive():  # in a forked child it is not, and this end is still the parent's
-            self._hang_up(self.near)
-        self.near.close()
-
-    def _hang_up(self, end: socket.socket) -> None:
-        """Closing is not enough while a forked child holds a copy."""
-        with suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
-        end.close()
-
-    def _end(self) -> None:
-        if self.is_alive():
-            self.leave()
-            self.join(SETTLING)
-
-
-class Stream(Billed, Iterator[Object]):
-    """An answer as it comes, chunk by chunk or event by event.
-
-    Read it to its end, or close it: by ``close``, by ``with``, or by letting go of it. Closing it early closes the
-    host's connection. It is for one thread at a time, but any may close it.
-
-    Attributes:
-        entry: what was used, also by a stream that broke or was closed early; None until it has ended.
-        headers: what an HTTP client gets beside the body, such as the names of what did not travel.
-
-    Raises:
-        GatewayError: at once, for what goes wrong before the first chunk; else while it is read.
-    """
-
-    entry: Entry | None = None
-
-    def __init__(self, corridor: _Corridor, door: _Door) -> None:
-        self._corridor = corridor
-        self._receipt = door.receipt
-        self._objects: Iterator[Object] = _objects(corridor.near)
-        corridor.start()
-        try:
-            begun = corridor.near.recv(1, socket.MSG_PEEK)
-        except BaseException:  # the caller was interrupted
-            corridor.leave()
-            raise
-        if not begun:
-            self._finish()
-        self.headers = door.told
-
-    def __next__(self) -> Object:
-        for one in self._objects:
-            return one
-        self._finish()
-        raise StopIteration
-
-    def close(self) -> None:
-        """Leave, and wait until what was used is settled. A stream that has ended stays as it is."""
-        self._corridor.leave()
-        self._corridor.join()
-        self._objects = iter(())
-        self.entry = self._receipt.entry
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        self._corridor.leave()
-
-    def _finish(self) -> None:
-        self.close()
-        error, self._corridor.error = self._corridor.error, None
-        if error is not None:
-            raise error
 
 
 class Gateway:
@@ -328,11 +100,11 @@ class Gateway:
 
     def _create(self, surface: str, asked: dict[str, Any], *, stream: bool) -> Answer | Stream:
         headers = _headers(asked, self._betas_header)
-        door = _Door(_dumps({**asked, "stream": True} if stream else asked), headers)
+        door = Door(_dumps({**asked, "stream": True} if stream else asked), headers)
         answer = partial(self._answer, self._surface(surface), door)
-        return Stream(_Corridor(answer, door), door) if stream else _whole(answer, door)
+        return Stream(Corridor(answer, door), door) if stream else _whole(answer, door)
 
-    def _answer(self, surface: Surface, door: _Door) -> None:
+    def _answer(self, surface: Surface, door: Door) -> None:
         pipeline = replace(
             self._pipeline,
             admit=door.receipt.beside(self._pipeline.admit),
@@ -512,32 +284,13 @@ def _dumps(asked: Mapping[str, Any]) -> bytes:
         raise InvalidRequest(f"The arguments hold a value that JSON cannot: {error}.") from None
 
 
-def _whole(answer: Callable[[], None], door: _Door) -> Answer:
+def _whole(answer: Callable[[], None], door: Door) -> Answer:
     answer()
     if door.receipt.entry is None:
         raise LookupError("an answer came that was not settled")
-    whole = Answer(_object(door.received))
+    whole = Answer(read_object(door.received))
     whole.entry, whole.headers = door.receipt.entry, door.told
     return whole
-
-
-def _objects(near: socket.socket) -> Iterator[Object]:
-    """The objects of a stream; what is no object is the surface's end mark."""
-    for burst in sse.bursts(_pieces(near)):
-        for event in burst:
-            if event.data.startswith(b"{"):
-                yield _object(event.data)
-
-
-def _pieces(near: socket.socket) -> Iterator[bytes]:
-    with suppress(OSError):  # it was closed by another thread
-        while data := near.recv(_PIECE):
-            yield data
-
-
-def _object(text: bytes) -> Object:
-    value: Object = json.loads(text, object_hook=Object)
-    return value
 
 
 _kept = _Kept()

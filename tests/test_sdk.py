@@ -32,6 +32,7 @@ from gateway import (
     completion,
     dollars,
     messages,
+    result,
     sdk,
 )
 from gateway.app import create_app
@@ -454,7 +455,7 @@ def test_reading_on_where_somebody_has_closed_is_the_end():
     far.sendall(b"data: {}\n\n")
     with far:
         near.close()
-    assert list(sdk._objects(near)) == []
+    assert list(result._objects(near)) == []
 
 
 def test_an_interrupted_caller_leaves_nothing_behind(sim):
@@ -667,3 +668,9 @@ def test_the_page_shows_what_happens(sim, tmp_path, capsys):
     assert errors.startswith("refused here, nothing was sent: output_config.effort")
     assert configured == f"{MODEL}\n"
     assert len(sim.log) == 5
+
+
+def test_headers_have_to_be_a_mapping(sim):
+    with pytest.raises(InvalidRequest, match="^extra_headers: has to be a mapping"):
+        completion(model="anthropic/claude-opus-4-6", messages=[], extra_headers="x")
+    assert not sim.log

@@ -20,7 +20,7 @@ LAYERS = [
     {"hookspecs"},
     {"plugins", "auth", "attempts"},
     {"config", "pipeline"},
-    {"deployments", "explanation"},
+    {"deployments", "explanation", "result"},
     {"views"},
     {"app"},
     {"serving", "testing", "sdk"},

@@ -157,3 +157,14 @@ def test_every_grant_brings_the_beta():
     for row in CompactionPlugin().register_catalog():
         assert isinstance(row, GrantRow)
         assert row.betas == ("compact-2026-01-12",)
+
+
+def test_a_malformed_block_is_left_to_the_surface():
+    wanted = CompactionPlugin().filter_events(make_call(surface="chat", stream=True, needs=(NEED,)))
+    block = {"type": "compaction", "content": None}
+    burst = [
+        Event.of({"type": "content_block_start", "index": None, "content_block": block}),
+        Event("content_block_delta", b"[1]"),
+        Event.of({"type": "content_block_stop", "index": None}),
+    ]
+    assert list(wanted.apply(burst)) == burst
