@@ -182,7 +182,7 @@ def _pipeline(
         authenticate=_authenticate(plugins),
         claims=claims,
         routing=Routing(deployments, capabilities),
-        admit=_admit(plugins, settlement, capabilities, providers),
+        admit=_admit(plugins, attempts, capabilities),
         attempts=attempts,
         forward_betas=config.forward_headers,
         forwarded_headers=config.forwarded_headers if config.forward_headers else (),
@@ -246,16 +246,13 @@ def _record(record: Callable[..., Any], entry: Entry) -> None:
     record(entry=entry)
 
 
-def _admit(
-    plugins: Plugins, settlement: Settlement, capabilities: Capabilities, providers: Mapping[str, Provider]
-) -> Admit:
+def _admit(plugins: Plugins, attempts: Attempts, capabilities: Capabilities) -> Admit:
     """Take the holds; if one plugin refuses, give back what others hold."""
     admissions = list(plugins.each("admit_call"))
 
     def most(call: Call, deployment: Deployment) -> Bill | None:
-        there = call.toward(deployment)
         usage = _most(call, capabilities.max_output(deployment))
-        bill, unpriced = settlement.estimate(there, usage, providers[deployment.provider].served(there))
+        bill, unpriced = attempts.estimate(call.toward(deployment), usage)
         return None if unpriced else bill  # what nobody can price is not held too cheaply
 
     def admit(call: Call, candidates: Sequence[Deployment]) -> list[Hold]:

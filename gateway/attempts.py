@@ -100,9 +100,9 @@ class Attempts:
         attempt = _Attempt(self._transport, settle, self._watch(reply), prepared, reply, number=1)
         return attempt.run(self._filters(prepared.call))
 
-    def estimate(self, prepared: Prepared, usage: Usage) -> tuple[Bill | None, tuple[str, ...]]:
-        """What a prepared call would cost if it used so much, and what of it nobody can price."""
-        return self._settlement.estimate(prepared.call, usage, prepared.provider.served(prepared.call))
+    def estimate(self, call: Call, usage: Usage) -> tuple[Bill | None, tuple[str, ...]]:
+        """What a call would cost at its deployment if it used so much, and what of it nobody can price."""
+        return self._settlement.estimate(call, usage, self._providers[call.host.provider].served(call))
 
     def _watch(self, reply: Reply) -> Watch:
         return Watch(self._timeouts, reply, drain=self._drain)

@@ -21,7 +21,7 @@ class Capabilities:
 
     def grants(self, deployment: Deployment) -> Mapping[str, Grant]:
         """What a deployment can do today, by capability."""
-        return self._catalog.grants(_offer(deployment))
+        return self._catalog.grants(Offer.of(deployment))
 
     def missing(self, needs: Iterable[Need], deployment: Deployment) -> list[Need]:
         """The needs that a deployment cannot meet."""
@@ -42,8 +42,7 @@ class Capabilities:
             UnsupportedCapability: the deployment lacks something that the call needs.
         """
         self.permit(call)
-        missing = [need for need in call.needs if not _meets(call.grants.get(need.capability), need)]
-        if missing:
+        if missing := self.missing(call.needs, call.host):
             raise self.refusal(missing[0], call.model, [call.host])
         granted = {token: need for need in call.needs for token in call.grants[need.capability].betas}
         call.add_betas(granted)
@@ -84,7 +83,7 @@ class Capabilities:
 
     def _places(self, rows: Iterable[GrantRow], deployments: Iterable[Deployment]) -> list[str]:
         """Other providers on which one of the deployments' models has the capability."""
-        ids = {self._catalog.id_of(_offer(one)) for one in deployments}
+        ids = {self._catalog.id_of(Offer.of(one)) for one in deployments}
         here = {"*", *(one.provider for one in deployments)}
         return sorted({row.provider for row in rows if any(map(row.is_about, ids))} - here)
 
@@ -95,8 +94,9 @@ class Capabilities:
 
     def _translate_betas(self, call: Call, provider: Provider, granted: Mapping[str, Need]) -> None:
         sent: dict[str, str] = {}
+        offer = Offer.of(call.host)
         for token in call.betas:
-            row = self._catalog.beta(token, _offer(call.host))
+            row = self._catalog.beta(token, offer)
             action = row.action if row else self._usual(token, call, provider, granted)
             if action != "drop":
                 sent[token] = row.to if row and action == "rename" else token
@@ -152,7 +152,3 @@ def _untied(claim: str, param: str, tokens: Sequence[str], call: Call) -> Unsupp
         need=Need(tokens[0], param, claim=claim),
         betas=tokens,
     )
-
-
-def _offer(deployment: Deployment) -> Offer:
-    return Offer(deployment.provider, deployment.upstream, deployment.priced_as)

@@ -7,7 +7,7 @@ A model row gives a host's name for a model its canonical id; grants and factors
 
 import hashlib
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -17,7 +17,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from gateway.call import Grant
+from gateway.call import Deployment, Grant
 from gateway.errors import CatalogConflict, ConfigError
 from gateway.pricing import Factor, Meter, Rates
 from gateway.usage import KINDS
@@ -344,6 +344,11 @@ class Offer(NamedTuple):
     upstream: str
     priced_as: str = ""
 
+    @classmethod
+    def of(cls, deployment: Deployment, priced_as: str = "") -> "Offer":
+        """What a deployment offers; a pass of another model than its own is priced as that one."""
+        return cls(deployment.provider, deployment.upstream, priced_as or deployment.priced_as)
+
 
 class Catalog:
     """All packages' rows, indexed, for one price book.
@@ -368,9 +373,10 @@ class Catalog:
                 self._add(row, owners)
         self.digest = _digest(group for group in rows.values())
         self._cache: dict[tuple[type[Row], Offer, date], list[Any]] = {}
-        grants = [row for row in self._of(GrantRow) for _ in row.betas]
-        tokens = {token for row in grants for token in row.betas}
-        self._by_token = {token: frozenset(row.capability for row in grants if token in row.betas) for token in tokens}
+        self._by_token: dict[str, set[str]] = {}
+        for row in self._of(GrantRow):
+            for token in row.betas:
+                self._by_token.setdefault(token, set()).add(row.capability)
         self._granted: dict[tuple[Offer, date], Mapping[str, Grant]] = {}
 
     def model(self, provider: str, upstream: str, day: date | None = None) -> ModelRow | None:
@@ -396,7 +402,7 @@ class Catalog:
         day = day or _today()
         found = self._granted.get((offer, day))
         if found is None:
-            found = {row.capability: row.grant() for row in self._about(GrantRow, offer, day)}
+            found = {row.capability: row.grant() for row in self._find(GrantRow, offer, day)}
             _keep(self._granted, (offer, day), found)
         return found
 
@@ -405,7 +411,7 @@ class Catalog:
         day = day or _today()
         return [row for row in self._of(GrantRow) if row.capability == capability and row.holds(self.book, day)]
 
-    def capabilities(self, token: str) -> frozenset[str]:
+    def capabilities(self, token: str) -> Collection[str]:
         """The capabilities that a beta token belongs to, on any host and any day."""
         return self._by_token.get(token, frozenset())
 
@@ -413,7 +419,7 @@ class Catalog:
         self, reason: str, offer: Offer, day: date, served: Mapping[str, str] = MappingProxyType({})
     ) -> list[Factor]:
         """The numbers behind a reason for a model at a host on a day; one for each set of kinds."""
-        rows = [row for row in self._about(FactorRow, offer, day) if row.reason == reason]
+        rows = [row for row in self._find(FactorRow, offer, day) if row.reason == reason]
         narrow = [row for row in rows if row.when and row.speaks_of(served)]
         taken = {kind for row in narrow for kind in row.kinds or KINDS}
         wide = [row.beside(taken) for row in rows if not row.when]
@@ -421,25 +427,21 @@ class Catalog:
 
     def meters(self, offer: Offer, day: date) -> list[Meter]:
         """What is paid by the piece for a model at a host on a day."""
-        return [row.meter() for row in self._about(MeterRow, offer, day)]
+        return [row.meter() for row in self._find(MeterRow, offer, day)]
 
     def beta(self, token: str, offer: Offer) -> BetaRow | None:
         """What a host does with a beta token, if a row says."""
-        return next((row for row in self._about(BetaRow, offer, None) if row.token == token), None)
+        return next((row for row in self._find(BetaRow, offer, None) if row.token == token), None)
 
     def _of(self, kind: type[SomeRow]) -> list[SomeRow]:
         return self._rows.get(kind, [])  # type: ignore[return-value]  # the dict is keyed by the rows' own type
 
-    def _about(self, kind: type[SomeRow], offer: Offer, day: date | None) -> list[SomeRow]:
-        return self._find(kind, offer, day, lambda: self.id_of(offer, day))
-
-    def _find(
-        self, kind: type[SomeRow], offer: Offer, day: date | None, model: Callable[[], str] = lambda: UNKNOWN
-    ) -> list[SomeRow]:
+    def _find(self, kind: type[SomeRow], offer: Offer, day: date | None) -> list[SomeRow]:
         day = day or _today()
         found = self._cache.get((kind, offer, day))
         if found is None:
-            place = (offer.provider, offer.upstream, model())
+            model = UNKNOWN if kind is ModelRow else self.id_of(offer, day)  # it is model rows that give the id
+            place = (offer.provider, offer.upstream, model)
             found = [row for row in self._of(kind) if row.holds(self.book, day) and row.covers(*place)]
             _keep(self._cache, (kind, offer, day), found)
         return found

@@ -116,16 +116,14 @@ class Explanation:
                 here = {place.deployment.id: place.error for place in places if place.deployment in candidates}
                 call = self._pipeline.attempts.relented(call, {name: one for name, one in here.items() if one})
         except GatewayError as error:
-            return call, places or [Place(one, error=self._lack(call, one) or error) for one in deployments], error
+            refused = [Place(one, error=self._place(call, one).error or error) for one in deployments]
+            return call, places or refused, error
 
     def _place(self, call: Call, deployment: Deployment) -> Place:
         try:
             return Place(deployment, self._pipeline.attempts.fit(call, deployment))
         except GatewayError as error:
             return Place(deployment, error=error)
-
-    def _lack(self, call: Call, deployment: Deployment) -> GatewayError | None:
-        return self._place(call, deployment).error
 
     def _told(self, call: Call, place: Place, share: float | None) -> dict[str, Any]:
         ready, deployment = place.ready, place.deployment
@@ -210,7 +208,7 @@ class Explanation:
         body, host = ready.call.body, ready.call.host
         prompt, output = prompt_tokens(body), body.get("max_tokens") or 0
         usage = Usage(raw={"input_tokens": prompt, "output_tokens": output})
-        bill, unpriced = self._pipeline.attempts.estimate(ready, usage)
+        bill, unpriced = self._pipeline.attempts.estimate(ready.call, usage)
         return {
             "basis": (
                 f"About {prompt:,} prompt tokens, guessed from the size of the body and taken as fresh input; "

@@ -282,13 +282,13 @@ class Settlement:
         return row.priced() if row else None
 
     def _meters(self, call: Call) -> list[Any]:
-        return self._catalog.meters(_offer(call, call.host.priced_as), call.at.date())
+        return self._catalog.meters(Offer.of(call.host), call.at.date())
 
     def _factors(self, call: Call, one: Pass, served: Mapping[str, str]) -> tuple[list[Factor], list[str]]:
         """Factors of a pass; a reason without a number is named, never ignored."""
         factors: list[Factor] = []
         unknown: list[str] = []
-        offer = _offer(call, _model(call, one))
+        offer = Offer.of(call.host, _model(call, one))
         for given in self._adjust(call, one, served):
             if isinstance(given, Factor):
                 factors.append(given)
@@ -302,11 +302,6 @@ class Settlement:
 def _is_own(one: Pass) -> bool:
     """Whether the deployment's own model ran, however the host words its name."""
     return not one.model or one.label == "message"
-
-
-def _offer(call: Call, priced_as: str) -> Offer:
-    """The deployment's place in the catalog, with the model that a pass is priced as."""
-    return Offer(call.host.provider, call.host.upstream, priced_as)
 
 
 def _model(call: Call, one: Pass) -> str:

@@ -12,7 +12,6 @@ from gateway.auth import read_credential, unauthenticated
 from gateway.call import Call, Deployment, LeftOut, Principal, new_id
 from gateway.errors import ClientLeft, GatewayError, UnsupportedCapability
 from gateway.hold import Hold, release
-from gateway.ledger import Entry
 from gateway.params import Claims, Verdict
 from gateway.reply import Door, Reply
 from gateway.routing import Routing
@@ -62,14 +61,8 @@ class Pipeline:
             log.exception("%s: unexpected", reply.call_id)
             self._tell(reply, GatewayError(f"Something went wrong in the gateway; its log names {reply.call_id}."))
 
-    def answer(
-        self, surface: Surface, action: Action, reply: Reply, principal: Principal | None = None
-    ) -> Entry | None:
-        """Answer one request, or raise why not; a caller inside the process says who asks.
-
-        Returns:
-            The entry of the attempt that answered; None for a count of tokens.
-        """
+    def answer(self, surface: Surface, action: Action, reply: Reply, principal: Principal | None = None) -> None:
+        """Answer one request, or raise why not; a caller inside the process says who asks."""
         headers = reply.door.headers
         principal = principal or self.principal(headers)
         asked = strictjson.loads_object(reply.door.body())
@@ -78,12 +71,12 @@ class Pipeline:
         call, candidates = self.route(call)
         if action == "count":
             reply.json(strictjson.dumps(self.attempts.count(call, candidates, reply)))
-            return None
+            return
         holds = self.admit(call, candidates)
         try:
             for hold in holds:
                 reply.headers.update(hold.headers)
-            return self.attempts.run(call, candidates, reply, holds)
+            self.attempts.run(call, candidates, reply, holds)
         finally:
             release(holds)
 

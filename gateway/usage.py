@@ -130,7 +130,11 @@ class Usage:
         entries = self._iterations()
         if not entries or (self.estimated and not any(map(_serves, entries))):
             entries.append({"type": "message", **self.raw})
-        return [self._pass(entry) for entry in entries if not self._declined(entry, entries)]
+        return [
+            self._pass(entry)
+            for place, entry in enumerate(entries, start=1)
+            if not self._declined(entry, entries[place:])
+        ]
 
     def quantity(self, path: str) -> int:
         """A metered quantity at a dotted path, 0 when it is absent or no sane number."""
@@ -146,13 +150,12 @@ class Usage:
             self.odd.append(f"iterations={listed!r}"[:80])
         return entries
 
-    def _declined(self, entry: dict[str, Any], entries: list[dict[str, Any]]) -> bool:
+    def _declined(self, entry: dict[str, Any], later: list[dict[str, Any]]) -> bool:
         """An attempt that refused before any output is listed, not charged; so is one that another model replaced."""
         if _output(entry) or not _is_attempt(entry):
             return False
-        place = next(at for at, other in enumerate(entries) if other is entry)
-        refused = self.stop_reason == "refusal" and entry is entries[-1]
-        return refused or any(map(_is_fallback, entries[place + 1 :]))
+        refused = self.stop_reason == "refusal" and not later
+        return refused or any(map(_is_fallback, later))
 
     def _pass(self, entry: Mapping[str, Any]) -> Pass:
         counts = {kind: self._sane(entry.get(name), name) for kind, name in _NUMBERS.items()}

@@ -83,12 +83,12 @@ class Whole:
     """
 
     def __init__(self) -> None:
-        self._open: dict[str, dict[str, Any]] = {}
+        self._open: dict[int, dict[str, Any]] = {}
 
     def __call__(self, event: Event) -> Iterable[Event]:
         """The event; the one that ends a block carries it as ``content_block``."""
         value = event.json()
-        index = str(value.get("index"))
+        index = value["index"]
         if event.name == "content_block_start":
             self._open[index] = dict(value["content_block"])
         elif event.name == "content_block_stop":
