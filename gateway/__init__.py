@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from gateway import sse, strictjson
 from gateway.address import HttpUrl
+from gateway.bearer import Bearer, Token
 from gateway.call import Call, Deployment, Grant, Need, Permissions, Principal
-from gateway.catalog import BetaRow, FactorRow, GrantRow, MeterRow, ModelRow, Rows, rows
+from gateway.catalog import BetaRow, FactorRow, FieldRow, GrantRow, MeterRow, ModelRow, Rows, rows
 from gateway.errors import (
     BudgetExceeded,
     ClaimConflict,
@@ -21,6 +22,7 @@ from gateway.errors import (
     TooLarge,
     Unauthenticated,
     Unavailable,
+    Unidentified,
     UnknownModel,
     UnknownParameter,
     Unreachable,
@@ -29,7 +31,6 @@ from gateway.errors import (
     UpstreamError,
     UpstreamRefused,
     UpstreamTimeout,
-    clean,
 )
 from gateway.hold import Hold
 from gateway.hookspecs import hookimpl
@@ -57,12 +58,12 @@ else:  # hidden from type checkers, which would believe in every name
 
 
 __all__ = [
-    "Action", "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "ClaimConflict", "ClientLeft", "ConfigError",
-    "Deployment", "Entry", "Event", "Factor", "FactorRow", "Fault", "Filter", "Forbidden", "Garbled", "Gateway",
-    "GatewayError", "Grant", "GrantRow", "Hold", "HttpUrl", "InvalidRequest", "Line", "MeterRow", "ModelRow", "Need",
-    "NotSupported", "Outbound", "Param", "Pass", "Permissions", "Principal", "Provider", "RateLimited", "Reading",
-    "Refusal", "Rows", "Secret", "SecretField", "Surface", "Timings", "TooLarge", "Unauthenticated", "Unavailable",
-    "UnknownModel", "UnknownParameter", "Unreachable", "UnsupportedCapability", "UnsupportedMedia", "UpstreamError",
-    "UpstreamRefused", "UpstreamTimeout", "Usage", "Variant", "Writer", "clean", "completion", "dollars", "hookimpl",
-    "messages", "rows", "sse", "strictjson",
+    "Action", "Bearer", "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "ClaimConflict", "ClientLeft",
+    "ConfigError", "Deployment", "Entry", "Event", "Factor", "FactorRow", "Fault", "FieldRow", "Filter",
+    "Forbidden", "Garbled", "Gateway", "GatewayError", "Grant", "GrantRow", "Hold", "HttpUrl", "InvalidRequest",
+    "Line", "MeterRow", "ModelRow", "Need", "NotSupported", "Outbound", "Param", "Pass", "Permissions", "Principal",
+    "Provider", "RateLimited", "Reading", "Refusal", "Rows", "Secret", "SecretField", "Surface", "Timings", "Token",
+    "TooLarge", "Unauthenticated", "Unavailable", "Unidentified", "UnknownModel", "UnknownParameter", "Unreachable",
+    "UnsupportedCapability", "UnsupportedMedia", "UpstreamError", "UpstreamRefused", "UpstreamTimeout", "Usage",
+    "Variant", "Writer", "completion", "dollars", "hookimpl", "messages", "rows", "sse", "strictjson",
 ]  # fmt: skip

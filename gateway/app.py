@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask
 
 from gateway import config as configuration
+from gateway.attachment import Attachments
 from gateway.attempts import FALLBACK_OUTPUT, Attempts
 from gateway.auth import MasterKey
 from gateway.call import Call, Deployment, Principal
@@ -22,6 +23,7 @@ from gateway.estimate import prompt_tokens
 from gateway.hold import Hold, release
 from gateway.hookspecs import hookimpl
 from gateway.ledger import Entry, Settlement
+from gateway.listing import Listing
 from gateway.params import Claims, Dialect
 from gateway.pipeline import Admit, Pipeline
 from gateway.plugins import Found, Plugins, discover
@@ -31,7 +33,7 @@ from gateway.relay import Filter, disjoint
 from gateway.routing import Routing
 from gateway.secret import Secret
 from gateway.surface import Messages, Surface
-from gateway.transport import Transport
+from gateway.transport import Transport, is_public
 from gateway.usage import Pass, Usage
 from gateway.views import Limits, mount
 
@@ -94,7 +96,8 @@ def create_app(
     app.extensions["gateway"] = parts
     blueprints = parts.plugins.gather("register_views").values()
     limits = Limits(config.max_body, config.timeouts.write)
-    mount(app, parts.pipeline, parts.surfaces, blueprints, parts.catalog, limits)
+    listing = Listing(parts.pipeline.routing, parts.catalog, Capabilities(parts.catalog), parts.providers)
+    mount(app, parts.pipeline, parts.surfaces, blueprints, listing, limits)
     return app
 
 
@@ -131,6 +134,7 @@ def assemble(
     if sends:
         _check_deployments(config, providers, deployments)
     _check_prices(config, catalog, deployments)
+    _check_lacks(config, catalog, deployments)
     transport = Transport(ca=config.ca, proxy=config.proxy)
     drain = Drain()
     surfaces = _surfaces(plugins)
@@ -177,6 +181,8 @@ def _pipeline(
         settlement=settlement,
         timeouts=config.timeouts,
         drain=drain,
+        attachments=_attachments(config),
+        redacts=not config.show_upstream_details,
     )
     return Pipeline(
         authenticate=_authenticate(plugins),
@@ -187,6 +193,12 @@ def _pipeline(
         forward_betas=config.forward_headers,
         forwarded_headers=config.forwarded_headers if config.forward_headers else (),
     )
+
+
+def _attachments(config: Config) -> Attachments:
+    """Fetching knows neither the proxy nor the private authority: those are for the operator's hosts."""
+    transport = Transport(public=is_public) if config.fetch_urls else None
+    return Attachments(transport, config.fetch)
 
 
 def _authenticate(plugins: Plugins) -> Callable[[str | None, Mapping[str, str]], Principal | None]:
@@ -330,6 +342,15 @@ def _check_deployments(config: Config, providers: Mapping[str, Provider], deploy
         except ConfigError as error:
             where = ("model_list", entry.index)
             raise config.document.error(where, f"model {entry.model_name!r}: {error.message}") from None
+
+
+def _check_lacks(config: Config, catalog: Catalog, deployments: Sequence[Deployment]) -> None:
+    """A capability that no package knows cannot be lacked; the word is misspelt, and would switch nothing off."""
+    for entry, deployment in zip(config.models, deployments, strict=True):
+        for name in sorted(deployment.lacks):
+            if name not in catalog.capability_names:
+                hint = meant(name, catalog.capability_names)
+                raise config.document.error((*entry.path, "lacks"), f"no package knows a capability {name!r}.{hint}")
 
 
 def _check_prices(config: Config, catalog: Catalog, deployments: Sequence[Deployment]) -> None:

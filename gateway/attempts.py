@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from gateway.attachment import Attachments
 from gateway.call import Call, Deployment
 from gateway.capability import Capabilities
 from gateway.drain import Drain
@@ -17,16 +18,15 @@ from gateway.errors import (
     Forbidden,
     GatewayError,
     UnsupportedCapability,
-    UpstreamError,
     UpstreamRefused,
-    credential_refused,
     visible,
 )
 from gateway.estimate import prompt_tokens
 from gateway.hold import Hold, spared
 from gateway.ledger import Entry, Outcome, Report, Settlement, Timings
 from gateway.pricing import Bill
-from gateway.provider import Fault, Outbound, Provider
+from gateway.provider import Outbound, Provider
+from gateway.redaction import Redaction
 from gateway.relay import Filter, Relay
 from gateway.reply import Reply
 from gateway.sse import Event
@@ -42,11 +42,16 @@ OK = 200
 
 @dataclass(frozen=True)
 class Prepared:
-    """A call made ready for one deployment."""
+    """A call made ready for one deployment.
+
+    Attributes:
+        redaction: takes out of the host's words what a client must not see.
+    """
 
     call: Call
     provider: Provider
     outbound: Outbound
+    redaction: Redaction
 
 
 class Attempts:
@@ -62,6 +67,8 @@ class Attempts:
         settlement: prices and records.
         timeouts: the patience with a host.
         drain: ends what is left when the process does.
+        attachments: brings what stands behind a URL to hosts that take bytes only.
+        redacts: whether hosts, accounts and projects are taken out of what a host says.
     """
 
     def __init__(
@@ -76,6 +83,8 @@ class Attempts:
         settlement: Settlement,
         timeouts: Timeouts,
         drain: Drain | None = None,
+        attachments: Attachments | None = None,
+        redacts: bool = True,
     ) -> None:
         self._providers = providers
         self._transport = transport
@@ -86,6 +95,8 @@ class Attempts:
         self._settlement = settlement
         self._timeouts = timeouts
         self._drain = drain
+        self._attachments = attachments or Attachments()
+        self._redacts = redacts
 
     def run(self, call: Call, candidates: Sequence[Deployment], reply: Reply, holds: Sequence[Hold] = ()) -> Entry:
         """Answer the call by the first candidate that can take it; every entry settles the holds.
@@ -122,7 +133,7 @@ class Attempts:
         answer = self._transport.send(prepared.outbound, auth, self._watch(reply))
         try:
             if answer.status != OK:
-                raise as_error(prepared.provider, answer)
+                raise as_error(prepared, answer)
             return prepared.provider.read_count(answer.read())
         finally:
             answer.close()
@@ -153,11 +164,12 @@ class Attempts:
                     return self._relent(call, error)
         raise errors[0] if errors else LookupError("no candidates")
 
-    def fit(self, call: Call, deployment: Deployment, *, counting: bool = False) -> Prepared:
-        """Make the call ready for one deployment.
+    def fit(self, call: Call, deployment: Deployment, *, counting: bool = False, sends: bool = True) -> Prepared:
+        """Make the call ready for one deployment; without ``sends``, nothing is fetched for it.
 
         Raises:
             UnsupportedCapability: it lacks something that the call needs.
+            InvalidRequest: it cannot be put into the host's words, or a URL gave nothing.
             Forbidden: the key may not use something that the call needs there.
         """
         there = call.toward(deployment, self._capabilities.grants(deployment))
@@ -166,7 +178,10 @@ class Attempts:
         self._prepare(there)
         provider = self._providers[deployment.provider]
         self._capabilities.check(there, provider)
-        return Prepared(there, provider, (provider.encode_count if counting else provider.encode)(there))
+        if not provider.takes_urls:
+            self._attachments.bring(there, fetch=sends)
+        outbound = (provider.encode_count if counting else provider.encode)(there)
+        return Prepared(there, provider, outbound, Redaction(provider.private(deployment), off=not self._redacts))
 
 
 class _Attempt:
@@ -187,7 +202,7 @@ class _Attempt:
         self._watch = watch
         self._call = prepared.call
         self._provider = prepared.provider
-        self._outbound = prepared.outbound
+        self._prepared = prepared
         self._reply = reply
         self._number = number
         self._began = time.monotonic()
@@ -197,7 +212,8 @@ class _Attempt:
     def run(self, filters: Sequence[Filter]) -> Entry:
         """Send, relay, settle."""
         self._describe()
-        relay = Relay(self._reply, filters, self._settle, partial(prompt_tokens, self._call.body))
+        prompt = partial(prompt_tokens, self._call.body)
+        relay = Relay(self._reply, filters, self._settle, prompt, self._prepared.redaction)
         try:
             answer = self._send()
         except BaseException as error:
@@ -211,13 +227,13 @@ class _Attempt:
             answer.close()
 
     def _send(self) -> Answer:
-        answer = self._transport.send(self._outbound, self._provider.auth(self._call.host), self._watch)
+        answer = self._transport.send(self._prepared.outbound, self._provider.auth(self._call.host), self._watch)
         self._request_id = self._provider.request_id(answer.headers)
         if self._request_id:
             self._reply.headers["gateway-upstream-request-id"] = visible(self._request_id)
         if answer.status != OK:
             try:
-                raise as_error(self._provider, answer)
+                raise as_error(self._prepared, answer)
             finally:
                 answer.close()
         return answer
@@ -227,14 +243,14 @@ class _Attempt:
         host = self._call.host
         self._reply.headers |= {
             "gateway-deployment": visible(host.id),
-            "gateway-upstream-model": visible(host.upstream),
+            "gateway-upstream-model": visible(self._provider.public_name(host.upstream)),
             "gateway-attempts": str(self._number),
         }
         self._reply.tell_left_out(self._call)
 
     def _bursts(self, answer: Answer) -> Iterator[list[Event]]:
         """The answer's events; the provider is asked by the relay, which settles whatever goes wrong from then on."""
-        for burst in self._provider.events(answer, stream=self._call.stream):
+        for burst in self._provider.events(self._call, answer):
             if self._first_byte is None:
                 self._first_byte = time.monotonic()
             yield burst
@@ -260,17 +276,7 @@ class _Attempt:
         return Timings(first, round(total * 1000, 3), round(ours * 1000, 3))
 
 
-def as_error(provider: Provider, answer: Answer) -> UpstreamError:
+def as_error(prepared: Prepared, answer: Answer) -> UpstreamRefused:
     """A host's error answer as an error of ours."""
-    fault: Fault = provider.fault(answer.status, answer.headers, answer.read_fault())
-    if fault.ours:
-        return credential_refused()
-    error = UpstreamRefused(
-        fault.message,
-        status=fault.status,
-        kind=fault.kind,
-        retry_after=fault.retry_after,
-        details=fault.details,
-    )
-    error.should_retry = fault.should_retry
-    return error
+    fault = prepared.provider.fault(answer.status, answer.headers, answer.read_fault())
+    return fault.error(prepared.redaction)

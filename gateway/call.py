@@ -59,6 +59,7 @@ class Deployment:
         rates: the operator's own prices per million tokens by kind; replaces the catalog's whole row.
         weight: its share of the traffic among its equals.
         named: it stands in the configuration by name, not through a wildcard.
+        lacks: capabilities that it does not have, whatever the catalog says of its model.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Deployment:
     rates: Mapping[str, Decimal] | None = None
     weight: float = 1.0
     named: bool = True
+    lacks: frozenset[str] = frozenset()
 
     @property
     def priced_as(self) -> str:

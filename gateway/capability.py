@@ -8,6 +8,9 @@ from gateway.catalog import UNKNOWN, Catalog, GrantRow, Offer
 from gateway.errors import Forbidden, UnsupportedCapability
 from gateway.provider import Provider
 
+ENVELOPE = frozenset({"model", "stream"})
+"""Fields that every provider puts where its host wants them."""
+
 
 class Capabilities:
     """Answers from the catalog's grants and beta rows.
@@ -21,7 +24,10 @@ class Capabilities:
 
     def grants(self, deployment: Deployment) -> Mapping[str, Grant]:
         """What a deployment can do today, by capability."""
-        return self._catalog.grants(Offer.of(deployment))
+        grants = self._catalog.grants(Offer.of(deployment))
+        if not deployment.lacks:
+            return grants
+        return {name: grant for name, grant in grants.items() if name not in deployment.lacks}
 
     def missing(self, needs: Iterable[Need], deployment: Deployment) -> list[Need]:
         """The needs that a deployment cannot meet."""
@@ -35,7 +41,7 @@ class Capabilities:
                 raise Forbidden(f"{need.param}: this key may not use {need.capability}.", param=need.param)
 
     def check(self, call: Call, provider: Provider) -> None:
-        """Settle a prepared call's betas: what its needs take is added, what the host does not take is dropped.
+        """Settle a prepared call's fields and betas: what its needs take is added, what the host lacks is left out.
 
         Raises:
             Forbidden: the key may not use what preparing the call has shown to be needed.
@@ -44,9 +50,25 @@ class Capabilities:
         self.permit(call)
         if missing := self.missing(call.needs, call.host):
             raise self.refusal(missing[0], call.model, [call.host])
+        self._check_fields(call, provider)
         granted = {token: need for need in call.needs for token in call.grants[need.capability].betas}
         call.add_betas(granted)
         self._translate_betas(call, provider, granted)
+
+    def _check_fields(self, call: Call, provider: Provider) -> None:
+        """Leave out the hints that have no effect at the host; refuse the fields that it does not take."""
+        rows = self._catalog.fields(Offer.of(call.host))
+        usual = "forward" if provider.passes_unknown_fields else "refuse"
+        if not rows and usual == "forward":
+            return
+        for name in sorted(call.body.keys() - ENVELOPE):
+            row = rows.get(name)
+            action = row.action if row else usual
+            if action == "refuse":
+                raise _not_taken(name, row.note if row else "", call)
+            if row and action == "ignore":
+                call.remove(name)
+                call.ignore(name, row.note)
 
     def max_output(self, deployment: Deployment) -> int:
         """Output tokens that the deployment's model can write; 0 when the catalog does not say."""
@@ -141,6 +163,16 @@ def _models(rows: Iterable[GrantRow], hosts: Sequence[str]) -> list[str]:
     return [
         model for model in dict.fromkeys(model for row in here for model in row.models) if model not in ("*", UNKNOWN)
     ]
+
+
+def _not_taken(name: str, why: str, call: Call) -> UnsupportedCapability:
+    """A field that the host has no place for; it is left out where the operator wants that."""
+    return UnsupportedCapability(
+        f"{name}: {call.host.provider} does not take it for {call.model}.{f' {why}' if why else ''}",
+        param=name,
+        details={"param": name, "model": call.model, "provider": [call.host.provider]},
+        need=Need(name, name, claim=name),
+    )
 
 
 def _untied(claim: str, param: str, tokens: Sequence[str], call: Call) -> UnsupportedCapability:

@@ -202,6 +202,29 @@ class BetaRow(Row):
         return self.token
 
 
+@dataclass(frozen=True, kw_only=True)
+class FieldRow(Row):
+    """What a host does with a top-level field of the body: takes it, or not.
+
+    One that it does not take is left out as a hint without effect (``ignore``), or the request is refused
+    (``refuse``); ``note`` tells people why.
+    """
+
+    field: str
+    action: str = "forward"
+
+    def __post_init__(self) -> None:
+        """Refuse an action that does not exist."""
+        super().__post_init__()
+        if self.action not in ("forward", "ignore", "refuse"):
+            raise ValueError("an action is forward, ignore or refuse")
+
+    @property
+    def subject(self) -> str:
+        """What two rows may not both speak of at one time."""
+        return self.field
+
+
 SomeRow = TypeVar("SomeRow", bound=Row)
 Rows = Sequence[Row]
 """What ``register_catalog`` returns."""
@@ -214,6 +237,7 @@ _TABLES: Mapping[str, type[Row]] = {
     "factor": FactorRow,
     "meter": MeterRow,
     "beta": BetaRow,
+    "field": FieldRow,
 }
 
 
@@ -378,6 +402,7 @@ class Catalog:
             for token in row.betas:
                 self._by_token.setdefault(token, set()).add(row.capability)
         self._granted: dict[tuple[Offer, date], Mapping[str, Grant]] = {}
+        self._fields: dict[tuple[Offer, date], Mapping[str, FieldRow]] = {}
 
     def model(self, provider: str, upstream: str, day: date | None = None) -> ModelRow | None:
         """The row of a model at a host on a day (today without one)."""
@@ -411,6 +436,11 @@ class Catalog:
         day = day or _today()
         return [row for row in self._of(GrantRow) if row.capability == capability and row.holds(self.book, day)]
 
+    @property
+    def capability_names(self) -> Collection[str]:
+        """Every capability that some row speaks of."""
+        return {row.capability for row in self._of(GrantRow)}
+
     def capabilities(self, token: str) -> Collection[str]:
         """The capabilities that a beta token belongs to, on any host and any day."""
         return self._by_token.get(token, frozenset())
@@ -432,6 +462,15 @@ class Catalog:
     def beta(self, token: str, offer: Offer) -> BetaRow | None:
         """What a host does with a beta token, if a row says."""
         return next((row for row in self._find(BetaRow, offer, None) if row.token == token), None)
+
+    def fields(self, offer: Offer) -> Mapping[str, FieldRow]:
+        """What a host does with fields of the body, as far as rows say."""
+        day = _today()
+        found = self._fields.get((offer, day))
+        if found is None:
+            found = {row.field: row for row in self._find(FieldRow, offer, day)}
+            _keep(self._fields, (offer, day), found)
+        return found
 
     def _of(self, kind: type[SomeRow]) -> list[SomeRow]:
         return self._rows.get(kind, [])  # type: ignore[return-value]  # the dict is keyed by the rows' own type

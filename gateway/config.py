@@ -7,13 +7,14 @@ stands for an environment variable, and an unset one stops startup.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from marshmallow import fields, validate
 
 from gateway.address import HttpUrl
+from gateway.attachment import Patience
 from gateway.catalog import BOOKS
 from gateway.document import Checker, Document, Place, Strict, read_yaml
 from gateway.errors import ConfigError
@@ -52,6 +53,9 @@ class Config:
         master_key: None when none is configured and the environment has none.
         forward_headers: whether the client's beta header and those in ``forwarded_headers`` travel.
         refuse_unknown: fields that nobody knows are refused instead of passed.
+        show_upstream_details: clients see hosts, accounts and projects in what a host says.
+        fetch_urls: images and documents behind a URL are fetched for hosts that take bytes only.
+        fetch: how much is fetched for one request at most.
         drop_params: what a host or a missing package cannot serve is left out and named, instead of refused.
         plugins: names of plugins that are let in; ``*`` lets all in.
         book: the price book.
@@ -67,6 +71,9 @@ class Config:
     forwarded_headers: tuple[str, ...] = ()
     refuse_unknown: bool = False
     drop_params: bool = False
+    show_upstream_details: bool = False
+    fetch_urls: bool = False
+    fetch: Patience = field(default_factory=Patience)
     max_body: int = 32 * 1024 * 1024
     timeouts: Timeouts = field(default_factory=Timeouts)
     ca: str | None = None
@@ -87,6 +94,10 @@ class _General(Strict):
     ca_bundle = fields.Str()
     proxy = HttpUrl()
     database_url = SecretField()
+    show_upstream_details = fields.Bool()
+    fetch_urls = fields.Bool()
+    fetch_max_mb = fields.Float(validate=validate.Range(min=0, max=32, min_inclusive=False))
+    fetch_timeout = fields.Float(validate=validate.Range(min=0, max=60, min_inclusive=False))
 
 
 class _LiteLLM(Strict):
@@ -172,6 +183,9 @@ class _Reader:
             forwarded_headers=self._forwarded(general.get("forwarded_headers", ())),
             refuse_unknown=general.get("unknown_params") == "refuse",
             drop_params=sections["litellm_settings"].get("drop_params", False),
+            show_upstream_details=general.get("show_upstream_details", False),
+            fetch_urls=general.get("fetch_urls", False),
+            fetch=_patience(general),
             max_body=int(general.get("max_request_size_mb", 32) * 1024 * 1024),
             timeouts=_timeouts(router),
             ca=self._ca(general),
@@ -266,6 +280,16 @@ OWN_HEADERS = frozenset({Dialect.load().version_header, Dialect.load().betas_hea
 
 NEVER_FORWARDED_PREFIXES = ("x-amz-", "x-goog-", "x-forwarded-", "proxy-")
 """The same, by the clouds' own prefixes and those of proxies."""
+
+
+def _patience(general: Mapping[str, float]) -> Patience:
+    usual = Patience()
+    size, seconds = general.get("fetch_max_mb"), general.get("fetch_timeout")
+    return replace(
+        usual,
+        size=usual.size if size is None else int(size * 1024 * 1024),
+        seconds=usual.seconds if seconds is None else seconds,
+    )
 
 
 def _timeouts(router: Mapping[str, float]) -> Timeouts:

@@ -19,6 +19,7 @@ class _Params(Strict):
     model = fields.Str(required=True)
     base_model = fields.Str()
     weight = fields.Float(validate=validate.Range(min=0, min_inclusive=False))
+    lacks = fields.List(fields.Str())
     input_cost_per_token = fields.Raw()
     output_cost_per_token = fields.Raw()
     cache_creation_input_token_cost = fields.Raw()
@@ -77,7 +78,7 @@ class Deployments:
         except ValidationError as error:
             raise self._check.invalid(error, entry.path) from None
         return Deployment(
-            id=self._unique(str(entry.info.get("id") or f"{entry.provider}/{entry.upstream}")),
+            id=self._unique(str(entry.info.get("id") or f"{entry.provider}/{provider.public_name(entry.upstream)}")),
             model_name=entry.model_name,
             provider=entry.provider,
             upstream=entry.upstream,
@@ -86,6 +87,7 @@ class Deployments:
             rates=self._rates(entry, shared),
             weight=shared.get("weight", 1.0),
             named="*" not in entry.model_name,
+            lacks=frozenset(shared.get("lacks", ())),
         )
 
     def _unique(self, name: str) -> str:

@@ -22,6 +22,7 @@ GatewayError
 └── UpstreamError              theirs: the host, or the way to it
     ├── UpstreamRefused        its own status and wording
     ├── Unreachable            502
+    ├── Unidentified           502
     ├── Garbled                502
     ├── UpstreamTimeout        504
     └── Stopping               503: ours in truth, but something may have been used
@@ -29,7 +30,6 @@ GatewayError
 A message names the parameter, the party and the remedy. Rendering belongs to the surface.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -235,6 +235,16 @@ class Unreachable(UpstreamError):
     code = "upstream_unreachable"
 
 
+class Unidentified(UpstreamError):
+    """The service that gives us our credential for a host gave none; ``retry`` says whether another try may help."""
+
+    code = "upstream_unidentified"
+
+    def __init__(self, message: str, *, retry: bool = True, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.should_retry = None if retry else False
+
+
 class Garbled(UpstreamError):
     """The host's answer cannot be understood, or it ended too early."""
 
@@ -253,39 +263,6 @@ class Stopping(UpstreamError):
 
     status = 503
     code = "stopping"
-
-
-_SECRETS = re.compile(
-    r"""https?://[^\s"'<>]+          # hosts and paths
-      | arn:[a-z-]+:[^\s"'<>]+       # account-bearing resource names
-      | \bsk-[\w-]{8,} | \bAKIA[A-Z0-9]{12,} | \bBearer\s+\S+
-      | (?<![\w-])\d{12}(?![\w-])    # account numbers
-    """,
-    re.VERBOSE,
-)
-
-
-def clean(text: str, limit: int = 2000) -> str:
-    """Take hosts, accounts and keys out of an upstream's text, and control characters too.
-
-    The wording stays: clients key their recovery on it ("prompt is too long: 210000 tokens > 200000 maximum").
-    """
-    text = _SECRETS.sub("[removed]", text)
-    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)[:limit]
-
-
-def clean_object(value: Any) -> dict[str, Any]:
-    """A host's machine-readable facts, every text in them cleaned; nothing when they are no object."""
-    cleaned = _clean_any(value)
-    return cleaned if isinstance(cleaned, dict) else {}
-
-
-def _clean_any(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, dict):
-        return {clean(str(name), 100): _clean_any(inner) for name, inner in value.items()}
-    return [_clean_any(inner) for inner in value] if isinstance(value, list) else value
 
 
 def visible(value: str) -> str:

@@ -121,7 +121,7 @@ class Explanation:
 
     def _place(self, call: Call, deployment: Deployment) -> Place:
         try:
-            return Place(deployment, self._pipeline.attempts.fit(call, deployment))
+            return Place(deployment, self._pipeline.attempts.fit(call, deployment, sends=False))
         except GatewayError as error:
             return Place(deployment, error=error)
 

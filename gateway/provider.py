@@ -4,16 +4,18 @@ All hosts speak the Messages JSON, so a provider is an envelope: URL, version wo
 travel, who signs. The base class does what a host does that speaks the dialect plainly.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from marshmallow import Schema
 from requests.auth import AuthBase
 
 from gateway import sse, strictjson
 from gateway.call import Call, Deployment
-from gateway.errors import KINDS, Garbled, NotSupported, clean, clean_object
+from gateway.errors import KINDS, Garbled, NotSupported, UpstreamRefused, credential_refused
+from gateway.redaction import Redaction
 from gateway.sse import Event
 
 
@@ -34,7 +36,7 @@ class Fault:
     Attributes:
         status: what the client should see.
         kind: the error's type in the words of the Messages API.
-        message: the host's own wording, cleaned.
+        message: the host's own wording, as it came; the core takes out what a client must not see.
         retry_after: whole seconds, when the host says so.
         should_retry: the host's own word on retries, if it gave one.
         ours: the host does not accept our credential; the client is not to blame.
@@ -48,6 +50,20 @@ class Fault:
     should_retry: bool | None = None
     ours: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    def error(self, redaction: Redaction) -> UpstreamRefused:
+        """The error that the client gets."""
+        if self.ours:
+            return credential_refused()
+        error = UpstreamRefused(
+            redaction.text(self.message),
+            status=self.status,
+            kind=self.kind,
+            retry_after=self.retry_after,
+            details=redaction.facts(self.details),
+        )
+        error.should_retry = self.should_retry
+        return error
 
 
 LONGEST_WAIT = 7 * 24 * 3600
@@ -74,11 +90,15 @@ class Provider:
         name: the word before the slash in ``model: name/upstream``; also in ledger and errors.
         settings: schema of what a deployment of this provider may say beside ``model``.
         passes_unknown_betas: whether beta tokens without a row in the catalog travel to this host.
+        passes_unknown_fields: whether fields of the body without a row in the catalog do.
+        takes_urls: whether the host fetches images and documents by itself; else they reach it as bytes only.
     """
 
     name: str = ""
     settings: type[Schema] = Schema
     passes_unknown_betas: bool = False
+    passes_unknown_fields: bool = True
+    takes_urls: bool = True
 
     def check(self, deployment: Deployment) -> None:
         """Look at a deployment once, at startup.
@@ -86,6 +106,15 @@ class Provider:
         Raises:
             ConfigError: it cannot work, such as for want of a credential.
         """
+
+    def public_name(self, upstream: str) -> str:
+        """The model's name at the host as clients may see it; an account has no place in it."""
+        return upstream
+
+    def private(self, deployment: Deployment) -> Iterable[str]:
+        """Words that no client may see in what the host says, beside those that look secret by themselves."""
+        host = urlsplit(str(deployment.settings.get("api_base") or "")).hostname
+        return [host] if host else []
 
     def auth(self, deployment: Deployment) -> AuthBase | None:
         """Who signs the finished bytes; the last step before they are sent."""
@@ -114,12 +143,12 @@ class Provider:
             raise Garbled("The host's count of tokens cannot be understood.")
         return value
 
-    def events(self, answer: HostAnswer, *, stream: bool) -> Iterator[list[Event]]:
+    def events(self, call: Call, answer: HostAnswer) -> Iterator[list[Event]]:
         """The answer as Messages events, in bursts: what one read of the socket completed stays together.
 
         A JSON answer is a stream of one event named ``message``.
         """
-        if stream:
+        if call.stream:
             return sse.bursts(answer.chunks())
         return iter([[Event("message", answer.read())]])
 
@@ -134,14 +163,15 @@ class Provider:
     def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
         """What an error of this host means. Pure."""
         error = _error_object(body)
+        details = error.get("details")
         return Fault(
             status=status if 400 <= status < 600 else 502,  # noqa: PLR2004 - the range of HTTP errors
             kind=str(error.get("type") or KINDS.get(status, "api_error")),
-            message=clean(str(error.get("message") or f"The host answered with status {status}.")),
+            message=str(error.get("message") or f"The host answered with status {status}."),
             retry_after=seconds(headers.get("retry-after")),
             should_retry={"true": True, "false": False}.get(headers.get("x-should-retry", "")),
             ours=status == 401,  # noqa: PLR2004 - the credential that it refused is ours
-            details=clean_object(error.get("details")),
+            details=details if isinstance(details, dict) else {},
         )
 
 

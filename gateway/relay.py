@@ -5,20 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.errors import (
-    KINDS,
-    ClientLeft,
-    Garbled,
-    GatewayError,
-    UpstreamError,
-    UpstreamRefused,
-    clean,
-    clean_object,
-    credential_refused,
-    visible,
-)
+from gateway.errors import KINDS, ClientLeft, Garbled, GatewayError, UpstreamRefused, visible
 from gateway.ledger import Entry, Outcome
 from gateway.pricing import dollars
+from gateway.provider import Fault
+from gateway.redaction import Redaction
 from gateway.reply import Reply
 from gateway.sse import Event
 from gateway.usage import Usage
@@ -105,17 +96,26 @@ class Relay:
         filters: what features want of the events.
         settle: prices and records the attempt; called once, whatever happens.
         prompt: the prompt's probable tokens, asked only when nobody ever says what was used.
+        redaction: takes out of the host's words what a client must not see.
 
     Attributes:
         committed: content has left; from here on nothing can be tried again.
     """
 
-    def __init__(self, reply: Reply, filters: Sequence[Filter], settle: Settle, prompt: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        reply: Reply,
+        filters: Sequence[Filter],
+        settle: Settle,
+        prompt: Callable[[], int],
+        redaction: Redaction | None = None,
+    ) -> None:
         self.committed = False
         self._reply = reply
         self._filters = filters
         self._settle = settle
         self._prompt = prompt
+        self._redaction = redaction or Redaction()
         self._usage = Usage()
 
     def run(self, bursts: Iterable[list[Event]], *, stream: bool) -> Entry:
@@ -172,7 +172,7 @@ class Relay:
                 self._reply.stream(_understood(self._reply.writer.events, self._filtered(held)))
                 held = []
             if error is not None:
-                raise _as_error(error)
+                raise _as_fault(error).error(self._redaction)
             if self._usage.complete:
                 return
         raise Garbled("The host's stream ended before its final event; the answer is not whole.")
@@ -181,7 +181,7 @@ class Relay:
         events = [event for burst in bursts for event in burst]
         for event in events:
             if _object(event.json()).get("type") == "error":
-                raise _as_error(event)
+                raise _as_fault(event).error(self._redaction)
             self._usage.see(event)
         events = [*self._filtered(events)]
         if len(events) != 1 or events[0].name != "message" or not isinstance(events[0].json(), dict):
@@ -215,17 +215,16 @@ class Relay:
             self._reply.json(_understood(self._reply.writer.message, body, entry))
 
 
-def _as_error(event: Event) -> UpstreamError:
+def _as_fault(event: Event) -> Fault:
     """An error event is an answer of the host, told in the middle of a stream."""
     told = _object(_object(event.json()).get("error"))
     kind = str(told.get("type") or "api_error")
-    if kind == KINDS[401]:
-        return credential_refused()
-    return UpstreamRefused(
-        clean(str(told.get("message") or "The host ended the stream with an error.")),
-        kind=kind,
+    return Fault(
         status=_STATUSES.get(kind, 502),
-        details=clean_object(told.get("details")),
+        kind=kind,
+        message=str(told.get("message") or "The host ended the stream with an error."),
+        ours=kind == KINDS[401],
+        details=_object(told.get("details")),
     )
 
 

@@ -5,8 +5,9 @@ redirects, retrying, reading proxies or passwords from the environment, keeping 
 """
 
 import io
+import ipaddress
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from time import monotonic
@@ -43,12 +44,22 @@ class Transport:
         ca: path of a certificate authority to trust instead of the public ones.
         proxy: URL of a forward proxy; the environment is never asked.
         pool: connections kept alive per host.
+        public: says of an address (IP) whether it may be reached, for requests whose host a client names; such
+            requests go out over TLS only. None for hosts that the operator names.
     """
 
-    def __init__(self, *, ca: str | None = None, proxy: str | None = None, pool: int = 64) -> None:
+    def __init__(
+        self,
+        *,
+        ca: str | None = None,
+        proxy: str | None = None,
+        pool: int = 64,
+        public: Callable[[str], bool] | None = None,
+    ) -> None:
         self._verify: bool | str = ca or True
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
-        self._adapter = _Adapter(pool_connections=32, pool_maxsize=pool)
+        pools = {"https": _guarded_pool(public)} if public else {"http": _Pool, "https": _SecurePool}
+        self._adapter = _Adapter(pools, pool_connections=32, pool_maxsize=pool)
 
     def send(self, outbound: Outbound, auth: AuthBase | None, watch: Watch) -> "Answer":
         """Send, and return once the answer's head is there.
@@ -146,13 +157,17 @@ class Answer:
 class _Adapter(HTTPAdapter):
     """Hands out connections that ask the watch before they block."""
 
+    def __init__(self, pools: Mapping[str, type[HTTPConnectionPool]], **kwargs: Any) -> None:
+        self._pools = pools
+        super().__init__(**kwargs)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        manager.pool_classes_by_scheme = self._pools
         return manager
 
 
@@ -212,6 +227,44 @@ def _watched(inner: socket.socket) -> socket.socket:
     if watch is not None:
         inner.settimeout(watch.timeouts.first_byte)
     return cast("socket.socket", _Watched(inner))
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the public internet, whatever it is wrapped in."""
+    found = ipaddress.ip_address(address)
+    found = getattr(found, "ipv4_mapped", None) or found
+    wrapped = any(found in network for network in _WRAPPING if network.version == found.version)
+    return found.is_global and not found.is_multicast and not wrapped
+
+
+_WRAPPING = [ipaddress.ip_network(text) for text in ("64:ff9b::/96", "2002::/16", "2001::/32")]
+"""IPv6 networks in which an IPv4 address can hide: NAT64, 6to4, Teredo (RFC 6052, 3056, 4380)."""
+
+
+def _guarded_pool(allowed: Callable[[str], bool]) -> type[HTTPSConnectionPool]:
+    """Connections whose host was resolved, looked at, and is then reached at the very address that was looked at."""
+
+    class Connection(_SecureConnection):
+        def _new_conn(self) -> socket.socket:
+            name = self._dns_host
+            self._dns_host = _looked_up(name, self.port or 443, allowed)
+            try:
+                return super()._new_conn()
+            finally:
+                self._dns_host = name  # TLS checks the name
+
+    class Pool(HTTPSConnectionPool):
+        ConnectionCls = Connection
+
+    return Pool
+
+
+def _looked_up(host: str, port: int, allowed: Callable[[str], bool]) -> str:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(entry[4][0]) for entry in found]
+    if not addresses or not all(map(allowed, addresses)):
+        raise Unreachable("The address is not a public one.")
+    return addresses[0]
 
 
 class _Pool(HTTPConnectionPool):

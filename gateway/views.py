@@ -6,7 +6,6 @@ import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
 from http import HTTPStatus
 from typing import Any, NoReturn
 
@@ -14,8 +13,7 @@ from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from gateway import strictjson
-from gateway.call import Deployment, Principal
-from gateway.catalog import Catalog
+from gateway.call import Principal
 from gateway.errors import (
     KINDS,
     ClientLeft,
@@ -26,9 +24,9 @@ from gateway.errors import (
     UnsupportedMedia,
 )
 from gateway.explanation import Explanation, surface_of
+from gateway.listing import Listing
 from gateway.pipeline import Pipeline
 from gateway.reply import error_headers
-from gateway.routing import Routing
 from gateway.surface import Action, Surface, error_object
 
 log = logging.getLogger(__name__)
@@ -173,7 +171,7 @@ def mount(
     pipeline: Pipeline,
     surfaces: Sequence[Surface],
     blueprints: Iterable[Blueprint],
-    catalog: Catalog,
+    listing: Listing,
     limits: Limits,
 ) -> None:
     """Give the app every route: the surfaces', the core's own, and those that plugins bring."""
@@ -182,7 +180,7 @@ def mount(
             view = _corridor(pipeline, surface, action, limits)
             app.add_url_rule(path, f"{surface.name}:{path}", view, methods=["POST"])
     app.register_blueprint(_health())
-    app.register_blueprint(_models(pipeline, catalog))
+    app.register_blueprint(_models(listing))
     app.register_blueprint(_explain(pipeline, surfaces, limits))
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
@@ -302,25 +300,21 @@ def _health() -> Blueprint:
     return health
 
 
-def _models(pipeline: Pipeline, catalog: Catalog) -> Blueprint:
+def _models(listing: Listing) -> Blueprint:
     """The model list in one shape that the clients of both APIs parse."""
     models = Blueprint("models", __name__)
 
     @models.get("/v1/models")
     @models.get("/models")
     @access(KEY)
-    def listing() -> Response:
-        found = _visible(pipeline.routing, catalog, principal())
-        page, more = _page(found, request.args)
-        first, last = (page[0]["id"], page[-1]["id"]) if page else (None, None)
-        return jsonify({"object": "list", "data": page, "has_more": more, "first_id": first, "last_id": last})
+    def page() -> Response:
+        return jsonify(listing.page(principal(), request.args))
 
     @models.get("/v1/models/<path:name>")
     @models.get("/models/<path:name>")
     @access(KEY)
     def one(name: str) -> Response:
-        deployments = pipeline.routing.deployments(name, principal())
-        return jsonify(_describe(name, deployments[0], catalog))
+        return jsonify(listing.one(name, principal()))
 
     return models
 
@@ -350,47 +344,3 @@ def _flag(name: str) -> bool:
 
 def _unused(*_: Any) -> NoReturn:
     raise LookupError("this request is answered by its view")
-
-
-def _visible(routing: Routing, catalog: Catalog, who: Principal) -> list[dict[str, Any]]:
-    """Every name that the key may ask for; a wildcard shows the catalog's models that it reaches."""
-    found = {name: deployments[0] for name, deployments in routing.names.items()}
-    for deployment in routing.wildcards:
-        for row in catalog.models(deployment.provider):
-            name = deployment.model_name.replace("*", row.id.removeprefix(deployment.upstream.partition("*")[0]))
-            for match in routing.deployments(name, who) if who.permissions.allow_model(name) else ():
-                found.setdefault(name, match)
-    return [
-        _describe(name, deployment, catalog) for name, deployment in found.items() if who.permissions.allow_model(name)
-    ]
-
-
-def _describe(name: str, deployment: Deployment, catalog: Catalog) -> dict[str, Any]:
-    row = catalog.model(deployment.provider, deployment.priced_as)
-    created = datetime.combine(row.created, time(), UTC) if row and row.created else datetime.fromtimestamp(0, UTC)
-    return {
-        "id": name,
-        "object": "model",
-        "type": "model",
-        "created": int(created.timestamp()),
-        "created_at": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "owned_by": deployment.provider,
-        "display_name": row.name if row and row.name else name,
-        "max_input_tokens": row.window or None if row else None,
-        "max_tokens": row.max_output or None if row else None,
-    }
-
-
-def _page(found: list[dict[str, Any]], query: Mapping[str, str]) -> tuple[list[dict[str, Any]], bool]:
-    """The Messages API's paging; without a limit everything comes at once, as OpenAI's clients expect."""
-    ids = [model["id"] for model in found]
-    if query.get("after_id") in ids:
-        found = found[ids.index(query["after_id"]) + 1 :]
-    if query.get("before_id") in ids:
-        found = [model for model in found if ids.index(model["id"]) < ids.index(query["before_id"])]
-    limit = query.get("limit", "")
-    if not limit:
-        return found, False
-    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= 1000:  # noqa: PLR2004 - the API's own range
-        raise InvalidRequest("limit: has to be a number from 1 to 1000.", param="limit")
-    return found[: int(limit)], len(found) > int(limit)

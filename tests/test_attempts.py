@@ -80,7 +80,7 @@ def test_an_answer_that_is_no_message_is_garbled(body):
 
 @responses.activate
 def test_an_answer_that_breaks_while_it_is_read_is_settled(monkeypatch):
-    def broken(self, answer, *, stream):
+    def broken(self, call, answer):
         raise Unreachable("The connection to the host failed or broke.")
 
     seen = []

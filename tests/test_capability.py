@@ -6,7 +6,7 @@ import pytest
 
 from gateway.call import LeftOut, Need, Permissions, Principal, named
 from gateway.capability import Capabilities
-from gateway.catalog import BetaRow, Catalog, GrantRow, ModelRow
+from gateway.catalog import BetaRow, Catalog, FieldRow, GrantRow, ModelRow
 from gateway.errors import Forbidden, UnsupportedCapability
 from gateway.testing import TestHost, make_call, make_deployment
 from gateway.usage import KINDS
@@ -180,3 +180,62 @@ def test_a_field_does_not_travel_without_a_beta_that_its_host_drops():
     ) as no:
         capabilities.check(call, TestHost())
     assert no.value.need.claim == "edits[]=sum"
+
+
+STRICT = Capabilities(
+    Catalog(
+        {
+            "provider": [
+                *(FieldRow(provider="test", field=name) for name in ("messages", "max_tokens")),
+                FieldRow(provider="test", field="hint", action="ignore", note="It has no effect there."),
+                FieldRow(provider="test", field="toys", action="refuse", note="There are none."),
+            ]
+        }
+    )
+)
+
+
+def fields_checked(body, *, passes=False):
+    call = make_call({"messages": [], "max_tokens": 1, **body})
+    host = TestHost()
+    host.passes_unknown_fields = passes
+    STRICT.check(call, host)
+    return call
+
+
+def test_fields_that_the_host_takes_and_those_of_the_envelope_pass():
+    body = {"messages": [], "max_tokens": 1, "model": "m", "stream": True}
+    assert fields_checked(body).body.keys() == {"messages", "max_tokens", "model", "stream"}
+
+
+def test_a_hint_without_effect_is_left_out_by_name_and_with_its_reason():
+    call = fields_checked({"hint": 1})
+    assert "hint" not in call.body
+    assert [(one.manner, one.name, one.why) for one in call.left_out] == [
+        ("ignored-params", "hint", "It has no effect there.")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "passes", "why"),
+    [
+        ("toys", True, "toys: test does not take it for claude-test-1. There are none."),
+        ("new", False, "new: test does"),
+    ],
+)
+def test_a_field_that_the_host_does_not_take_is_refused_by_name(field, passes, why):
+    with pytest.raises(UnsupportedCapability) as refused:
+        fields_checked({field: 1}, passes=passes)
+    assert refused.value.message.startswith(why)
+    assert (refused.value.param, refused.value.need.claim) == (field, field)
+
+
+def test_a_field_without_a_row_travels_where_the_host_may_know_it():
+    assert fields_checked({"new": 1}, passes=True).body["new"] == 1
+
+
+def test_what_a_deployment_lacks_is_not_granted_whatever_the_catalog_says():
+    lacking = make_deployment(lacks=frozenset({"summary"}))
+    assert "free" in CAPABILITIES.grants(lacking)
+    with pytest.raises(UnsupportedCapability, match="edits: summary is not available for claude-test-1 on test"):
+        checked(needs=[SUMMARY], deployment=lacking)

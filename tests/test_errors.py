@@ -15,7 +15,6 @@ from gateway.errors import (
     Refusal,
     UpstreamError,
     UpstreamRefused,
-    clean,
 )
 
 CLASSES = [
@@ -90,43 +89,3 @@ def test_a_budget_says_when_it_resets():
 def test_statuses_have_the_apis_own_words():
     assert KINDS[413] == "request_too_large"
     assert KINDS[529] == "overloaded_error"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "prompt is too long: 210000 tokens > 200000 maximum",
-        "context_management: Extra inputs are not permitted",
-        "Unexpected value(s) `novel-2027-01-01` for the `anthropic-beta` header.",
-        "messages.1.content.0: `thinking` blocks cannot be modified",
-        "claude-opus-4-6-20260205 is overloaded\nTry again",
-        "max_tokens: 300000 > 128000",
-    ],
-)  # fmt: skip
-def test_wording_that_clients_key_on_stays(text):
-    assert clean(text) == text
-
-
-@pytest.mark.parametrize(
-    "secret",
-    [
-        "https://internal.example:8443/v1/messages?key=abc",
-        "http://10.0.0.7/x",
-        "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.claude",
-        "arn:aws-us-gov:iam::123456789012:role/admin",
-        "123456789012",
-        "sk-ant-api03-abcdefgh-XYZ_123",
-        "AKIAIOSFODNN7EXAMPLE",
-        "Bearer eyJhbGciOi.x.y",
-    ],
-)
-def test_hosts_accounts_and_keys_are_taken_out(secret):
-    told = clean(f'The caller "{secret}" may not do this ({secret}).')
-    assert secret not in told
-    assert told.startswith('The caller "[removed]')
-
-
-def test_control_characters_and_endless_texts_are_tamed():
-    assert clean("a\x00b\x1b[31mc\r\nd\u2028e") == "a b [31mc \nd e"
-    assert len(clean("x" * 10_000)) == 2000
-    assert clean("ü 😀") == "ü 😀"

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from gateway import strictjson
 from gateway.errors import Garbled, NotSupported
 from gateway.provider import Provider, seconds
+from gateway.redaction import Redaction
 from gateway.testing import make_call, make_deployment
 
 
@@ -82,7 +83,23 @@ def test_only_a_refused_credential_is_ours():
 
 def test_accounts_and_hosts_are_cleaned_out_of_the_wording():
     told = fault(403, error("permission_error", "arn:aws:iam::123456789012:user/x at https://h.example/ may not"))
-    assert told.message == "[removed] at [removed] may not"
+    assert told.message.startswith("arn:")
+    assert told.error(Redaction()).message == "[removed] at [removed] may not"
+
+
+def test_a_fault_becomes_an_error_with_everything_that_the_host_said():
+    told = fault(
+        429, error("rate_limit_error", "slow", details={"who": "acme"}), retry_after="7", x_should_retry="false"
+    )
+    raised = told.error(Redaction(["acme"]))
+    assert (raised.status, raised.kind, raised.message) == (429, "rate_limit_error", "slow")
+    assert (raised.retry_after, raised.should_retry, raised.details) == (7, False, {"who": "[removed]"})
+
+
+def test_the_host_of_a_deployment_is_private():
+    assert [*HOST.private(make_deployment(settings={"api_base": "https://acme.example:1/v1"}))] == ["acme.example"]
+    assert [*HOST.private(make_deployment())] == []
+    assert HOST.public_name("any-1") == "any-1"
 
 
 def test_retry_hints_are_read():
@@ -123,14 +140,15 @@ def test_no_body_whatever_breaks_an_error(status, body):
 
 
 def test_a_whole_answer_is_one_event_named_message():
-    (burst,) = HOST.events(Answer(b'{"a":', b"1}"), stream=False)
+    (burst,) = HOST.events(make_call(), Answer(b'{"a":', b"1}"))
     (event,) = burst
     assert (event.name, event.data) == ("message", b'{"a":1}')
 
 
 def test_a_stream_comes_in_bursts():
     frame = b'event: ping\ndata: {"type":"ping"}\n\n'
-    assert [len(burst) for burst in HOST.events(Answer(frame + frame, frame[:5], frame[5:]), stream=True)] == [2, 1]
+    answer = Answer(frame + frame, frame[:5], frame[5:])
+    assert [len(burst) for burst in HOST.events(make_call({"stream": True}), answer)] == [2, 1]
 
 
 def test_a_count_is_read_as_the_api_words_it():

@@ -8,19 +8,19 @@ import pytest
 CORE = Path(__file__).parents[2] / "gateway"
 
 LAYERS = [
-    {"errors"},
+    {"errors", "redaction", "bearer"},
     {"strictjson", "secret", "document", "address", "estimate", "drain"},
     {"call", "sse", "watch"},
     {"params", "usage"},
     {"pricing"},
     {"catalog", "provider"},
     {"surface", "ledger", "transport", "capability"},
-    {"reply", "hold"},
+    {"reply", "hold", "attachment"},
     {"relay", "routing"},
     {"hookspecs"},
     {"plugins", "auth", "attempts"},
     {"config", "pipeline"},
-    {"deployments", "explanation", "result"},
+    {"deployments", "explanation", "listing", "result"},
     {"views"},
     {"app"},
     {"serving", "testing", "sdk"},

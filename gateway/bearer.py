@@ -1,0 +1,86 @@
+"""A bearer token with an end: fetched once for everybody, and anew before it expires."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+
+from requests import PreparedRequest
+from requests.auth import AuthBase
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What an identity service gives.
+
+    Attributes:
+        value: the token itself; it never shows.
+        expires_at: unix seconds.
+    """
+
+    value: str
+    expires_at: float
+
+    def __repr__(self) -> str:
+        return f"Token(***, expires_at={self.expires_at:.0f})"
+
+
+class Bearer(AuthBase):
+    """Signs with a token; safe to share between threads, and meant to be.
+
+    Whoever first sees that a token grows old fetches the next one, while the others go on with it; without a usable
+    token everybody waits for the one fetch. One that fails while the old token still works is no failure yet.
+
+    Args:
+        fetch: asks the identity service; raises ``Unidentified`` when it gets nothing.
+        early: seconds before the end at which the next token is fetched.
+        clock: unix seconds.
+    """
+
+    def __init__(
+        self, fetch: Callable[[], Token], early: float = 240.0, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._fetch = fetch
+        self._early = early
+        self._clock = clock
+        self._lock = Lock()
+        self._token = Token("", 0.0)
+        self._again_at = 0.0
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Add the token to the finished request."""
+        request.headers["authorization"] = f"Bearer {self.token()}"
+        return request
+
+    def token(self) -> str:
+        """A token that is good for a while yet."""
+        if not self._old():
+            return self._token.value
+        usable = self._usable()
+        if self._lock.acquire(blocking=not usable):
+            try:
+                self._renew()
+            finally:
+                self._lock.release()
+        return self._token.value
+
+    def _renew(self) -> None:
+        if not self._old():  # somebody else was faster
+            return
+        try:
+            self._token = self._fetch()
+        except Exception:
+            if not self._usable():
+                raise
+            self._again_at = self._clock() + RETRY
+
+    def _old(self) -> bool:
+        now = self._clock()
+        return (now >= self._token.expires_at - self._early and now >= self._again_at) or now >= self._token.expires_at
+
+    def _usable(self) -> bool:
+        return self._clock() < self._token.expires_at
+
+
+RETRY = 10.0
+"""Seconds between tries to renew a token that still works."""

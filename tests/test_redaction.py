@@ -1,0 +1,74 @@
+"""What of a host's words a client may see."""
+
+import pytest
+
+from gateway.redaction import Redaction
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "prompt is too long: 210000 tokens > 200000 maximum",
+        "context_management: Extra inputs are not permitted",
+        "Unexpected value(s) `novel-2027-01-01` for the `anthropic-beta` header.",
+        "messages.1.content.0: `thinking` blocks cannot be modified",
+        "claude-opus-4-6-20260205 is overloaded\nTry again",
+        "max_tokens: 300000 > 128000",
+    ],
+)  # fmt: skip
+def test_wording_that_clients_key_on_stays(text):
+    assert Redaction().text(text) == text
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "https://internal.example:8443/v1/messages?key=abc",
+        "http://10.0.0.7/x",
+        "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.claude",
+        "arn:aws-us-gov:iam::123456789012:role/admin",
+        "123456789012",
+        "sk-ant-api03-abcdefgh-XYZ_123",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ASIAIOSFODNN7EXAMPLE",
+        "ya29.a0AfH6SMC-x_y",
+        "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln",
+        "projects/my-project-1",
+        "gateway@my-project-1.iam.gserviceaccount.com",
+        "subscriptions/5f1c2a50-0000-4000-8000-123456789abc",
+        "tenant '5f1c2a50-0000-4000-8000-123456789abc",
+        "987654321098",
+        "Bearer eyJhbGciOi.x.y",
+    ],
+)
+def test_hosts_accounts_and_keys_are_taken_out(secret):
+    told = Redaction().text(f'The caller "{secret}" may not do this ({secret}).')
+    assert secret not in told
+    assert told.startswith('The caller "[removed]')
+
+
+def test_control_characters_and_endless_texts_are_tamed():
+    assert Redaction().text("a\x00b\x1b[31mc\r\nd\u2028e") == "a b [31mc \nd e"
+    assert len(Redaction().text("x" * 10_000)) == 2000
+    assert Redaction().text("ü 😀") == "ü 😀"
+
+
+def test_what_stands_around_a_project_stays():
+    told = Redaction().text("denied on //host/projects/p-1/locations/us-east5/publishers/x/models/m")
+    assert told == "denied on //host/[removed]/locations/us-east5/publishers/x/models/m"
+
+
+def test_words_of_a_deployment_go_too_the_longer_ones_first():
+    redaction = Redaction(["acme", "acme.example.net", ""])
+    assert redaction.text("ACME.example.net says: acme has no quota") == "[removed] says: [removed] has no quota"
+
+
+def test_facts_are_cleaned_all_the_way_down():
+    facts = {"a": ["acme", {"acme": 1}], "b": None, "c": 2}
+    assert Redaction(["acme"]).facts(facts) == {"a": ["[removed]", {"[removed]": 1}], "b": None, "c": 2}
+    assert Redaction().facts(["no object"]) == {}
+
+
+def test_an_operator_may_let_clients_see_everything_but_control_characters():
+    redaction = Redaction(["acme"], off=True)
+    assert redaction.text("acme at https://h.example\x00") == "acme at https://h.example "
