@@ -96,7 +96,7 @@ def create_app(
     app.extensions["gateway"] = parts
     blueprints = parts.plugins.gather("register_views").values()
     limits = Limits(config.max_body, config.timeouts.write)
-    listing = Listing(parts.pipeline.routing, parts.catalog, Capabilities(parts.catalog), parts.providers)
+    listing = Listing(parts.pipeline.routing, parts.catalog, Capabilities(parts.catalog))
     mount(app, parts.pipeline, parts.surfaces, blueprints, listing, limits)
     return app
 

@@ -243,7 +243,7 @@ class _Attempt:
         host = self._call.host
         self._reply.headers |= {
             "gateway-deployment": visible(host.id),
-            "gateway-upstream-model": visible(self._provider.public_name(host.upstream)),
+            "gateway-upstream-model": visible(host.shown),
             "gateway-attempts": str(self._number),
         }
         self._reply.tell_left_out(self._call)

@@ -60,6 +60,7 @@ class Deployment:
         weight: its share of the traffic among its equals.
         named: it stands in the configuration by name, not through a wildcard.
         lacks: capabilities that it does not have, whatever the catalog says of its model.
+        public_name: the upstream's name without what is private in it; empty when nothing is.
     """
 
     id: str
@@ -72,6 +73,12 @@ class Deployment:
     weight: float = 1.0
     named: bool = True
     lacks: frozenset[str] = frozenset()
+    public_name: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The upstream's name as clients and books see it."""
+        return self.public_name or self.upstream
 
     @property
     def priced_as(self) -> str:

@@ -77,8 +77,9 @@ class Deployments:
             settings = provider.settings().load(_only(entry.params, own))
         except ValidationError as error:
             raise self._check.invalid(error, entry.path) from None
+        shown = provider.public_name(entry.upstream)
         return Deployment(
-            id=self._unique(str(entry.info.get("id") or f"{entry.provider}/{provider.public_name(entry.upstream)}")),
+            id=self._unique(str(entry.info.get("id") or f"{entry.provider}/{shown}")),
             model_name=entry.model_name,
             provider=entry.provider,
             upstream=entry.upstream,
@@ -88,6 +89,7 @@ class Deployments:
             weight=shared.get("weight", 1.0),
             named="*" not in entry.model_name,
             lacks=frozenset(shared.get("lacks", ())),
+            public_name=shown,
         )
 
     def _unique(self, name: str) -> str:

@@ -133,7 +133,7 @@ class Explanation:
         return {
             "deployment": deployment.id,
             "provider": deployment.provider,
-            "upstream_model": deployment.upstream,
+            "upstream_model": deployment.shown,
             "share": share,
             **self._said(self._refusal(place.error, call.needs), needs, left_out, ()),
             "request": self._request(ready) if ready else None,

@@ -217,7 +217,7 @@ class Settlement:
             model=call.model,
             deployment=host.id,
             provider=host.provider,
-            upstream_model=host.upstream,
+            upstream_model=host.shown,
             served_model=usage.model,
             upstream_request_id=report.upstream_request_id,
             stream=call.stream,

@@ -9,7 +9,6 @@ from gateway.capability import Capabilities
 from gateway.catalog import Catalog, ModelRow
 from gateway.errors import InvalidRequest
 from gateway.pricing import Rates
-from gateway.provider import Provider
 from gateway.routing import Routing
 
 MOST = 1000
@@ -23,16 +22,12 @@ class Listing:
         routing: which names there are.
         catalog: what is known of them.
         capabilities: what each deployment can do.
-        providers: by name; they know which part of an upstream's name clients may see.
     """
 
-    def __init__(
-        self, routing: Routing, catalog: Catalog, capabilities: Capabilities, providers: Mapping[str, Provider]
-    ) -> None:
+    def __init__(self, routing: Routing, catalog: Catalog, capabilities: Capabilities) -> None:
         self._routing = routing
         self._catalog = catalog
         self._capabilities = capabilities
-        self._providers = providers
 
     def page(self, who: Principal, query: Mapping[str, str]) -> dict[str, Any]:
         """One page of what a key may ask for.
@@ -87,7 +82,7 @@ class Listing:
         return {
             "id": deployment.id,
             "provider": deployment.provider,
-            "upstream_model": self._providers[deployment.provider].public_name(deployment.upstream),
+            "upstream_model": deployment.shown,
             "max_input_tokens": row.window or None if row else None,
             "max_tokens": row.max_output or None if row else None,
             "capabilities": {

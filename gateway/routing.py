@@ -93,6 +93,7 @@ class Routing:
                     deployment,
                     id=deployment.id.replace("*", star),
                     upstream=deployment.upstream.replace("*", star),
+                    public_name=deployment.public_name.replace("*", star),
                     named=False,
                 )
 

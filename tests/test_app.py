@@ -122,3 +122,17 @@ def test_a_shared_setting_reaches_the_plugins_that_know_it():
     assert told["database_url"].reveal() == "sqlite:///a"
     start(HOST, keeper, yaml="general_settings: {database_url: 'sqlite:///a'}\nkeeper: {database_url: 'sqlite:///b'}")
     assert told["database_url"].reveal() == "sqlite:///b"
+
+
+def test_a_capability_that_nobody_knows_cannot_be_lacked():
+    class Able:
+        @hookimpl
+        def register_catalog(self):
+            return [GrantRow(capability="summary", provider="test")]
+
+    text = "model_list: [{{model_name: m, litellm_params: {{model: test/m, lacks: [{}], {}}}}}]"
+    prices = "input_cost_per_token: 1, output_cost_per_token: 1"
+    able = found(Able, "able", "feature")
+    start(HOST, able, yaml=text.format("summary", prices))
+    with pytest.raises(ConfigError, match=r"lacks: no package knows a capability 'sumary'. Did you mean 'summary'\?"):
+        start(HOST, able, yaml=text.format("sumary", prices))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from marshmallow import Schema, fields, validate
 
 from gateway import config
+from gateway.attachment import Patience
 from gateway.catalog import BOOKS
 from gateway.config import load, parse
 from gateway.deployments import Deployments
@@ -42,6 +43,9 @@ class Settings(Schema):
 class Anthropic(Provider):
     name = "anthropic"
     settings = Settings
+
+    def public_name(self, upstream):
+        return upstream.removeprefix("account-7/")
 
 
 PROVIDERS = {"anthropic": Anthropic(), "bedrock": Anthropic()}
@@ -82,6 +86,27 @@ def test_the_sample_works_unchanged():
     assert settings.book == "announcement"
     assert settings.warnings == ()
     assert warnings == []
+
+
+def test_what_is_private_in_a_name_stays_out_of_the_deployments_id():
+    (one,), _ = served(model("model: anthropic/account-7/claude-x"))
+    assert (one.id, one.upstream, one.shown) == ("anthropic/claude-x", "account-7/claude-x", "claude-x")
+
+
+def test_a_deployment_may_lack_capabilities():
+    (one,), _ = served(model("model: anthropic/claude-x", "lacks: [summary, speed]"))
+    assert one.lacks == {"summary", "speed"}
+
+
+def test_what_may_be_fetched_and_shown_is_off_until_somebody_says_so():
+    settings = read(SAMPLE)
+    assert (settings.fetch_urls, settings.show_upstream_details) == (False, False)
+    told = read(
+        "general_settings: {fetch_urls: true, fetch_max_mb: 1.5, fetch_timeout: 3, show_upstream_details: true}"
+    )
+    assert (told.fetch_urls, told.show_upstream_details) == (True, True)
+    assert (told.fetch.size, told.fetch.seconds) == (1_572_864, 3)
+    assert read("general_settings: {fetch_urls: true}").fetch == Patience()
 
 
 def test_a_file_is_read_by_its_path(tmp_path):
