@@ -46,6 +46,8 @@ class Bearer(AuthBase):
         self._lock = Lock()
         self._token = Token("", 0.0)
         self._again_at = 0.0
+        self._failures = 0
+        self._failure: Exception | None = None
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Add the token to the finished request."""
@@ -56,21 +58,25 @@ class Bearer(AuthBase):
         """A token that is good for a while yet."""
         if not self._old():
             return self._token.value
-        usable = self._usable()
-        if self._lock.acquire(blocking=not usable):
+        failures = self._failures
+        if self._lock.acquire(blocking=not self._usable()):
             try:
-                self._renew()
+                self._renew(failures)
             finally:
                 self._lock.release()
         return self._token.value
 
-    def _renew(self) -> None:
-        if not self._old():  # somebody else was faster
+    def _renew(self, failures: int) -> None:
+        """Fetch, unless somebody did while this caller waited; a failure is everybody's who waited for it."""
+        if not self._old():
             return
+        if self._failure is not None and self._failures > failures:
+            raise self._failure
         try:
             self._token = self._fetch()
-        except Exception:
+        except Exception as error:
             if not self._usable():
+                self._failures, self._failure = self._failures + 1, error
                 raise
             self._again_at = self._clock() + RETRY
 

@@ -184,7 +184,7 @@ class MeterRow(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class BetaRow(Row):
-    """What a host does with a beta token: ``forward``, ``drop``, or ``rename`` it to ``to``."""
+    """What a host does with a beta token, or with all that a glob matches: ``forward``, ``drop``, or ``rename``."""
 
     token: str
     action: str = "forward"
@@ -200,6 +200,10 @@ class BetaRow(Row):
     def subject(self) -> str:
         """What two rows may not both speak of at one time."""
         return self.token
+
+    def agrees_with(self, other: Row) -> bool:
+        """Two rows may not both speak of a token, whether by its name or by a glob."""
+        return isinstance(other, BetaRow) and not _meet(self.token, other.token)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -403,6 +407,7 @@ class Catalog:
                 self._by_token.setdefault(token, set()).add(row.capability)
         self._granted: dict[tuple[Offer, date], Mapping[str, Grant]] = {}
         self._fields: dict[tuple[Offer, date], Mapping[str, FieldRow]] = {}
+        self._betas: dict[tuple[str, Offer, date], BetaRow | None] = {}
 
     def model(self, provider: str, upstream: str, day: date | None = None) -> ModelRow | None:
         """The row of a model at a host on a day (today without one)."""
@@ -461,7 +466,11 @@ class Catalog:
 
     def beta(self, token: str, offer: Offer) -> BetaRow | None:
         """What a host does with a beta token, if a row says."""
-        return next((row for row in self._find(BetaRow, offer, None) if row.token == token), None)
+        day = _today()
+        if (token, offer, day) not in self._betas:
+            rows = self._find(BetaRow, offer, day)
+            _keep(self._betas, (token, offer, day), next((row for row in rows if fnmatchcase(token, row.token)), None))
+        return self._betas[token, offer, day]
 
     def fields(self, offer: Offer) -> Mapping[str, FieldRow]:
         """What a host does with fields of the body, as far as rows say."""

@@ -123,3 +123,32 @@ def test_a_failed_renewal_is_no_failure_while_the_old_token_works(bearer, servic
 
 def test_a_token_does_not_show():
     assert "secret" not in repr(Token("secret", 1.0))
+
+
+def test_a_failure_is_everybodys_who_waited_for_it(clock):
+    gate, asked, told = threading.Event(), [], []
+
+    def fetch():
+        asked.append(1)
+        assert gate.wait(10)
+        raise Unidentified("The service gave no token.")
+
+    bearer = Bearer(fetch, clock=clock)
+
+    def ask():
+        with pytest.raises(Unidentified) as failed:
+            bearer.token()
+        told.append(failed.value.message)
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    while sum(thread.is_alive() for thread in threads) < 20 or not asked:
+        pass
+    gate.set()
+    for thread in threads:
+        thread.join(10)
+    assert told == ["The service gave no token."] * 20
+    assert len(asked) < 10  # only threads that came when the first had failed already ask again
+    with pytest.raises(Unidentified):
+        bearer.token()

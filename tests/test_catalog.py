@@ -332,3 +332,15 @@ def test_the_shipped_rows_agree_and_have_their_source(book):
     found = parse((SHIPPED / "catalog.toml").read_text(), "catalog.toml")
     Catalog({"anthropic": found}, book)
     assert all(row.source and row.checked for row in found)
+
+
+def test_a_beta_row_may_speak_of_all_tokens_of_a_kind():
+    catalog = Catalog(
+        {"p": [BetaRow(provider="a", token="agent-*", action="drop"), BetaRow(provider="a", token="x-1")]}
+    )
+    offer = Offer("a", "m")
+    assert catalog.beta("agent-2027-01-01", offer).action == "drop"
+    assert catalog.beta("x-1", offer).action == "forward"
+    assert catalog.beta("y-1", offer) is None
+    with pytest.raises(CatalogConflict, match="agent-1"):
+        Catalog({"p": [BetaRow(token="agent-*", action="drop"), BetaRow(token="agent-1")]})
