@@ -105,7 +105,7 @@ class AzureAi(Provider):
             fault,
             kind=platform.KINDS.get(status, fault.kind),
             message=error.told(status),
-            ours=fault.ours or status == FORBIDDEN,  # it refuses the key, its role or its network: all the operator's
+            should_retry=False if status == FORBIDDEN else fault.should_retry,  # no client can cure it
             details=error.details,
         )
 

@@ -16,11 +16,12 @@ _ADDRESS = (
 REMEDIES: Mapping[str, str] = {
     "api_not_supported": _ADDRESS,
     "404": _ADDRESS,
+    "403": "The operator has to check the role of the key or identity there, and the network rules of the resource.",
     "DeploymentNotFound": (
         "The operator has to look at this deployment's model, which is azure_ai/ and a deployment's name in Foundry."
     ),
 }
-"""What to do, by the platform's code, where its words do not say."""
+"""What to do, by the platform's code, or by the status, where its words do not say."""
 
 KINDS: Mapping[int, str] = {408: "timeout_error", 503: "overloaded_error"}
 """Kinds of the Messages API for statuses that only the platform has, or means differently."""
@@ -58,7 +59,7 @@ class PlatformError:
         """Its words, and ours where they leave open what to do."""
         named = f": {self.code}" if self.code and not self.code.isdigit() else ""
         words = self.message or f"The host answered with status {status}{named}."
-        remedy = REMEDIES.get(self.code)
+        remedy = REMEDIES.get(self.code) or REMEDIES.get(str(status))
         return f"{words.rstrip('.')}. {remedy}" if remedy else words
 
     @property

@@ -47,9 +47,9 @@ ROWS = [
     (401, azure("PermissionDenied", "The principal lacks the required data action"), 401, "authentication_error", True),
     (401, azure("Unauthorized"), 401, "authentication_error", True),
     (401, raw({"statusCode": 401, "message": "Unauthorized. Access token is missing."}), 401, "authentication_error", True),
-    (403, azure("403", "Public access is disabled."), 403, "permission_error", True),
-    (403, azure("AuthenticationTypeDisabled", "Key based authentication is disabled."), 403, "permission_error", True),
-    (403, azure("PermissionDenied"), 403, "permission_error", True),
+    (403, azure("403", "Public access is disabled."), 403, "permission_error", False),
+    (403, azure("AuthenticationTypeDisabled", "Key based authentication is disabled."), 403, "permission_error", False),
+    (403, azure("PermissionDenied"), 403, "permission_error", False),
     (404, azure("404", "Resource not found"), 404, "not_found_error", False),
     (404, azure("api_not_supported", "Requested API is currently not supported"), 404, "not_found_error", False),
     (404, azure("DeploymentNotFound", type="invalid_request_error"), 404, "not_found_error", False),
@@ -157,3 +157,9 @@ def test_what_a_client_reads_names_no_host():
     message = fault.error(Redaction(PROVIDER.private(make_deployment(settings=settings)))).message
     assert "contoso" not in message
     assert "has no such path" in message
+
+
+def test_a_refused_role_or_network_says_what_the_operator_has_to_check():
+    fault = PROVIDER.fault(403, {}, azure("PermissionDenied", "Principal does not have access to API/Operation."))
+    assert fault.message.startswith("Principal does not have access to API/Operation. The operator has to check the role")
+    assert fault.should_retry is False
