@@ -37,7 +37,7 @@ from gateway.hookspecs import hookimpl
 from gateway.ledger import Entry, Timings
 from gateway.params import Beta, Param, Variant
 from gateway.pricing import Bill, Factor, Line, dollars
-from gateway.provider import Fault, Outbound, Provider
+from gateway.provider import Fault, HostAnswer, Outbound, Provider
 from gateway.relay import Filter
 from gateway.secret import Secret, SecretField
 from gateway.sse import Event
@@ -60,10 +60,11 @@ else:  # hidden from type checkers, which would believe in every name
 __all__ = [
     "Action", "Bearer", "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "ClaimConflict", "ClientLeft",
     "ConfigError", "Deployment", "Entry", "Event", "Factor", "FactorRow", "Fault", "FieldRow", "Filter",
-    "Forbidden", "Garbled", "Gateway", "GatewayError", "Grant", "GrantRow", "Hold", "HttpUrl", "InvalidRequest",
-    "Line", "MeterRow", "ModelRow", "Need", "NotSupported", "Outbound", "Param", "Pass", "Permissions", "Principal",
-    "Provider", "RateLimited", "Reading", "Refusal", "Rows", "Secret", "SecretField", "Surface", "Timings", "Token",
-    "TooLarge", "Unauthenticated", "Unavailable", "Unidentified", "UnknownModel", "UnknownParameter", "Unreachable",
-    "UnsupportedCapability", "UnsupportedMedia", "UpstreamError", "UpstreamRefused", "UpstreamTimeout", "Usage",
-    "Variant", "Writer", "completion", "dollars", "hookimpl", "messages", "rows", "sse", "strictjson",
+    "Forbidden", "Garbled", "Gateway", "GatewayError", "Grant", "GrantRow", "Hold", "HostAnswer", "HttpUrl",
+    "InvalidRequest", "Line", "MeterRow", "ModelRow", "Need", "NotSupported", "Outbound", "Param", "Pass",
+    "Permissions", "Principal", "Provider", "RateLimited", "Reading", "Refusal", "Rows", "Secret", "SecretField",
+    "Surface", "Timings", "Token", "TooLarge", "Unauthenticated", "Unavailable", "Unidentified", "UnknownModel",
+    "UnknownParameter", "Unreachable", "UnsupportedCapability", "UnsupportedMedia", "UpstreamError",
+    "UpstreamRefused", "UpstreamTimeout", "Usage", "Variant", "Writer", "completion", "dollars", "hookimpl",
+    "messages", "rows", "sse", "strictjson",
 ]  # fmt: skip

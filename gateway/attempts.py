@@ -279,4 +279,6 @@ class _Attempt:
 def as_error(prepared: Prepared, answer: Answer) -> UpstreamRefused:
     """A host's error answer as an error of ours."""
     fault = prepared.provider.fault(answer.status, answer.headers, answer.read_fault())
+    if fault.ours:
+        prepared.provider.refused(prepared.call.host)
     return fault.error(prepared.redaction)

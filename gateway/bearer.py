@@ -45,6 +45,7 @@ class Bearer(AuthBase):
         self._clock = clock
         self._lock = Lock()
         self._token = Token("", 0.0)
+        self._fetched_at = 0.0
         self._again_at = 0.0
         self._failures = 0
         self._failure: Exception | None = None
@@ -66,6 +67,14 @@ class Bearer(AuthBase):
                 self._lock.release()
         return self._token.value
 
+    def forget(self) -> None:
+        """A host did not accept the token: it may have been revoked, so the next call fetches another.
+
+        One that is fresh was not revoked; another would fare no better.
+        """
+        if self._clock() - self._fetched_at > FRESH:
+            self._token = Token("", 0.0)
+
     def _renew(self, failures: int) -> None:
         """Fetch, unless somebody did while this caller waited; a failure is everybody's who waited for it."""
         if not self._old():
@@ -74,6 +83,7 @@ class Bearer(AuthBase):
             raise self._failure
         try:
             self._token = self._fetch()
+            self._fetched_at = self._clock()
         except Exception as error:
             if not self._usable():
                 self._failures, self._failure = self._failures + 1, error
@@ -87,6 +97,9 @@ class Bearer(AuthBase):
     def _usable(self) -> bool:
         return self._clock() < self._token.expires_at
 
+
+FRESH = 60.0
+"""Seconds in which a token that was refused is not fetched again."""
 
 RETRY = 10.0
 """Seconds between tries to renew a token that still works."""

@@ -69,6 +69,7 @@ class Capabilities:
             if row and action == "ignore":
                 call.remove(name)
                 call.ignore(name, row.note)
+                call.tied = {one: tokens for one, tokens in call.tied.items() if one.partition(".")[0] != name}
 
     def max_output(self, deployment: Deployment) -> int:
         """Output tokens that the deployment's model can write; 0 when the catalog does not say."""

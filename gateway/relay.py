@@ -151,6 +151,8 @@ class Relay:
         usage = self._usage
         if sent and not usage.started and not isinstance(error, UpstreamRefused):
             usage.raw = {"input_tokens": self._prompt()}
+        elif usage.promptless:
+            usage.raw["input_tokens"] = self._prompt()
         if usage.raw:
             usage.close()
         self._settle(usage, self._outcome(error, lost=sent and not answered), _words(error))

@@ -30,6 +30,7 @@ _NUMBERS = {
     "cache_read": "cache_read_input_tokens",
     "output": "output_tokens",
 }
+_PROMPT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _MINUTES, _HOUR = "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"
 _CONTENT = ("text", "thinking", "partial_json")
 """Where a delta's content stands."""
@@ -119,6 +120,11 @@ class Usage:
         self.left_out.append("everything")
         self.estimated = True
         self.raw = {**self.raw, "input_tokens": prompt, "output_tokens": text_tokens(self._content_bytes)}
+
+    @property
+    def promptless(self) -> bool:
+        """The answer began, but nothing was said of its prompt; some hosts tell its size only at the very end."""
+        return self._started and not self._iterations() and not any(_count(self.raw.get(name)) for name in _PROMPT)
 
     @property
     def silent(self) -> bool:

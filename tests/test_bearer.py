@@ -152,3 +152,12 @@ def test_a_failure_is_everybodys_who_waited_for_it(clock):
     assert len(asked) < 10  # only threads that came when the first had failed already ask again
     with pytest.raises(Unidentified):
         bearer.token()
+
+
+def test_a_token_that_a_host_refused_is_fetched_anew_but_not_over_and_over(bearer, service, clock):
+    bearer.token()
+    bearer.forget()
+    assert bearer.token() == "token-1"  # it is fresh; another would fare no better
+    clock.now += 61
+    bearer.forget()
+    assert bearer.token() == "token-2"

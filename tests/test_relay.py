@@ -495,3 +495,13 @@ def test_an_answer_without_usage_is_not_free():
     assert ride.entry.cost > 0
     assert ride.entry.unpriced == ("usage: everything",)
     assert ride.door.answer_headers["gateway-unpriced"] == "usage: everything"
+
+
+def test_a_host_that_tells_its_prompt_only_at_the_end_is_not_cheaper_when_it_breaks():
+    ride = Ride(prompt_bytes=400)
+    empty = start(input_tokens=0, output_tokens=0)
+    ride.breaks(Unreachable, empty, block(0, "text"), text("x" * 400), then=Unreachable("broken"))
+    assert (ride.entry.outcome, ride.entry.estimated) == ("cut", True)
+    assert ride.entry.passes[0].counts["input"] > 0
+    whole = Ride().take(empty, delta(input_tokens=7, output_tokens=3), END)
+    assert whole.passes[0].counts == {"input": 7, "output": 3}

@@ -14,6 +14,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from requests.auth import AuthBase
 
 from gateway import (
+    Bearer,
     Call,
     ConfigError,
     Deployment,
@@ -69,6 +70,12 @@ class AzureAi(Provider):
     def auth(self, deployment: Deployment) -> AuthBase:
         """The deployment's key or identity, else the key in the variable that LiteLLM reads."""
         return self._signers.find(deployment.settings)
+
+    def refused(self, deployment: Deployment) -> None:
+        """A token may be revoked before its hour is over; a key stays what it is."""
+        signer = self.auth(deployment)
+        if isinstance(signer, Bearer):
+            signer.forget()
 
     def private(self, deployment: Deployment) -> Iterable[str]:
         """The resource's host, and the ids of the identity."""

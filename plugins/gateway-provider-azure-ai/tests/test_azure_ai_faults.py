@@ -161,5 +161,7 @@ def test_what_a_client_reads_names_no_host():
 
 def test_a_refused_role_or_network_says_what_the_operator_has_to_check():
     fault = PROVIDER.fault(403, {}, azure("PermissionDenied", "Principal does not have access to API/Operation."))
-    assert fault.message.startswith("Principal does not have access to API/Operation. The operator has to check the role")
+    assert fault.message.startswith(
+        "Principal does not have access to API/Operation. The operator has to check the role"
+    )
     assert fault.should_retry is False

@@ -1,6 +1,7 @@
 """Claude on Foundry: its addresses, its envelope, its betas and fields, its catalog."""
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from gateway_provider_azure_ai import AzureAiPlugin
@@ -9,7 +10,7 @@ from requests import Request
 from gateway import ConfigError, UnsupportedCapability, strictjson
 from gateway.call import named
 from gateway.capability import Capabilities
-from gateway.catalog import BOOKS, Catalog, ModelRow, Offer, rows
+from gateway.catalog import BOOKS, Catalog, FactorRow, ModelRow, Offer, rows
 from gateway.ledger import Settlement
 from gateway.testing import check_provider, make_call, make_deployment
 from gateway.usage import Usage
@@ -255,7 +256,9 @@ def test_no_old_name_swallows_a_new_one():
 def bill(host, answered, counts):
     """What the core makes of an answer, with a feature that prices speed as the host states it."""
     adjust = lambda call, one, served: ["fast_mode"] if "speed" in served else []  # noqa: E731 - a hook in one line
-    settlement = Settlement(CATALOGS["announcement"], adjust, {}, neutral=frozenset(), asked_facts=())
+    double = FactorRow(reason="fast_mode", provider="azure_ai", times=Decimal(2), when="speed=fast", fact="speed")
+    catalog = Catalog({"azure_ai": AzureAiPlugin().register_catalog(), "feature": [double]})
+    settlement = Settlement(catalog, adjust, {}, neutral=frozenset(), asked_facts=())
     usage = Usage(raw=dict(counts), model=answered, complete=True)
     call = make_call(deployment=host)
     made, unpriced = settlement.estimate(call, usage, PROVIDER.served(call))
