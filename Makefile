@@ -10,7 +10,7 @@ CLIENTS := openai-new openai-old anthropic-new anthropic-old
 
 openai-new := openai==3.54.0
 openai-old := openai==1.109.1
-anthropic-new := anthropic==2.12.0
+anthropic-new := anthropic[bedrock,vertex]==2.12.0
 anthropic-old := anthropic==0.79.0
 
 .PHONY: run setup setup-dev clients lint format test test-quick test-full clean help

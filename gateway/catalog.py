@@ -541,15 +541,15 @@ def _any(globs: Iterable[str], name: str) -> bool:
 
 
 def _meet(left: str, right: str) -> bool:
-    """Whether two globs can match one name; a literal prefix before the first wildcard decides what fnmatch cannot."""
+    """Whether two globs can match one name: where both hold a star, their beginnings and their ends have to fit."""
     if fnmatchcase(left, right) or fnmatchcase(right, left):
         return True
-    head_left, star_left, _ = left.partition("*")
-    head_right, star_right, _ = right.partition("*")
-    if not (star_left and star_right):
+    if "*" not in left or "*" not in right:
         return False
-    tails_fit = left.endswith("*") or right.endswith("*") or left[-1] == right[-1]
-    return tails_fit and (head_left.startswith(head_right) or head_right.startswith(head_left))
+    head, other_head = left.partition("*")[0], right.partition("*")[0]
+    tail, other_tail = left.rpartition("*")[2], right.rpartition("*")[2]
+    heads_fit = head.startswith(other_head) or other_head.startswith(head)
+    return heads_fit and (tail.endswith(other_tail) or other_tail.endswith(tail))
 
 
 def _digest(groups: Iterable[Rows]) -> str:

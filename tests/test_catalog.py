@@ -344,3 +344,17 @@ def test_a_beta_row_may_speak_of_all_tokens_of_a_kind():
     assert catalog.beta("y-1", offer) is None
     with pytest.raises(CatalogConflict, match="agent-1"):
         Catalog({"p": [BetaRow(token="agent-*", action="drop"), BetaRow(token="agent-1")]})
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "meet"),
+    [
+        ("a-5", "a-5", True), ("a-5", "a-*", True), ("*a-5", "*a-5-5", False), ("*a-5", "us.*", True),
+        ("us.*", "eu.*", False), ("*", "x*", True), ("a*c", "ab*bc", True), ("a*c", "a*d", False),
+        ("a*b*c", "*x*", True), ("a-5", "*a-5-5", False), ("a-5-v1", "a-5*", True), ("a", "b", False),
+    ],
+)  # fmt: skip
+def test_two_globs_meet_where_one_name_fits_both(left, right, meet):
+    from gateway.catalog import _meet
+
+    assert _meet(left, right) == _meet(right, left) == meet

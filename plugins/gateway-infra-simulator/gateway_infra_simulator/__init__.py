@@ -1,4 +1,4 @@
-"""The Anthropic Messages API on loopback: strict in what it accepts, free in how it answers, never the real thing."""
+"""Claude's four hosts on loopback: strict in what they accept, free in how they answer, never the real thing."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -28,12 +28,16 @@ class Stop:
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP answer that is no message: an error in the API's shape, or any body."""
+    """An HTTP answer that is no message: an error in the API's shape, or any body.
+
+    ``host`` says that the error comes from the host itself, which may word it in another shape than the model's API.
+    """
 
     status: int
     error: Body | None = None
     body: str = ""
     content_type: str = "application/json"
+    host: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,18 @@ class Answer:
         error: Body = {"type": kind or kind_of(status), "message": message or f"[simulated] status {status}"}
         headers = () if retry_after is None else (("retry-after", str(retry_after)),)
         return cls(reply=Reply(status, error if details is None else error | {"details": details}), headers=headers)
+
+    @classmethod
+    def host_error(
+        cls, status: int = 503, message: str = "", code: str = "", retry_after: int | None = None
+    ) -> "Answer":
+        """An error of the host itself, in its own shape: that of Azure, of Google or of AWS.
+
+        ``code`` is Azure's ``code`` or Google's ``status``; it follows from the status unless it is given.
+        """
+        answer = cls.error(status, message, retry_after=retry_after)
+        error = {"type": kind_of(status), "message": message or f"[simulated] status {status}", "code": code}
+        return replace(answer, reply=Reply(status, error, host=True))
 
     @classmethod
     def fast_limit(cls, retry_after: int = 30) -> "Answer":

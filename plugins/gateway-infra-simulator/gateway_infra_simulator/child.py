@@ -1,9 +1,8 @@
-"""A child process that talks to the simulator as if it were the API."""
+"""A child process that talks to the simulator as if it were the hosts."""
 
-import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -12,9 +11,8 @@ NOT_FOUND = 127
 BY_SIGNAL = 128
 
 
-def run(command: Sequence[str], url: str, key: str) -> int:
-    """Run a command against a simulator and return its exit code, as a shell would give it."""
-    environment = os.environ | {"ANTHROPIC_API_KEY": key, "ANTHROPIC_API_BASE": url}
+def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command in an environment that leads to a simulator; its exit code, as a shell would give it."""
     try:
         child = subprocess.Popen(command, env=environment)
     except OSError:

@@ -1,6 +1,7 @@
 """The command ``gateway simulate``: the simulator by itself, or around another command."""
 
 import ipaddress
+import os
 import signal
 import sys
 import threading
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 
 import click
 
-from gateway_infra_simulator import child
+from gateway_infra_simulator import child, environment
 from gateway_infra_simulator.model import ERA, eras
 from gateway_infra_simulator.simulator import DEMO_KEY, Simulator
 
@@ -30,8 +31,8 @@ LOG_LIMIT = 1000
 def simulate(host: str, port: int | None, key: str, era: str, *, i_know: bool, command: tuple[str, ...]) -> None:
     """Serve simulated answers, by itself or around COMMAND.
 
-    `gateway simulate` serves until it is stopped. `gateway simulate -- COMMAND ...` runs COMMAND with
-    ANTHROPIC_API_KEY and ANTHROPIC_API_BASE set to a simulator that lives as long as it does.
+    `gateway simulate` serves until it is stopped. `gateway simulate -- COMMAND ...` runs COMMAND with the keys and
+    addresses of Anthropic, Azure, Vertex AI and Bedrock set to a simulator that lives as long as it does.
     """
     if not i_know and not _is_loopback(host):
         raise click.UsageError(f"{host} is not loopback: the simulator knows no secrets, --i-know serves it anyway")
@@ -60,9 +61,9 @@ def _listening(simulator: Simulator) -> Iterator[None]:
 
 
 def _around(command: tuple[str, ...], simulator: Simulator, key: str) -> int:
-    with _listening(simulator):
+    with _listening(simulator), environment.credentials_file(simulator) as credentials:
         click.echo(f"Answers are simulated by {simulator.url} and cost nothing.", err=True)
-        code = child.run(command, simulator.url, key)
+        code = child.run(command, environment.simulated(os.environ, simulator, key, credentials))
     if code == child.NOT_FOUND:
         click.echo(f"could not run {command[0]}", err=True)
     return code
@@ -72,8 +73,8 @@ def _serve(simulator: Simulator, key: str) -> None:
     stop = threading.Event()
     before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
-        with _listening(simulator):
-            click.echo(_welcome(simulator.url, key, simulator.era))
+        with _listening(simulator), environment.credentials_file(simulator) as credentials:
+            click.echo(_welcome(simulator, key, credentials))
             stop.wait()
     except KeyboardInterrupt:
         pass
@@ -81,13 +82,20 @@ def _serve(simulator: Simulator, key: str) -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-def _welcome(url: str, key: str, era: str) -> str:
+def _welcome(simulator: Simulator, key: str, credentials: str) -> str:
+    url = simulator.url
+    google = credentials or "(takes the extra: pip install 'gateway-infra-simulator[vertex]')"
+    settings = environment.variables(url, key, simulator.project) | {"GOOGLE_APPLICATION_CREDENTIALS": google}
+    lines = "\n".join(f"  {name}={value}" for name, value in settings.items())
     return f"""\
-The Anthropic Messages API, simulated, on {url}. Answers are made up and cost nothing.
+Anthropic, Azure, Vertex AI and Bedrock, simulated, on {url}. Answers are made up and cost nothing.
 
   curl {url}/v1/messages -H "x-api-key: {key}" -H "anthropic-version: 2023-06-01" \\
     -d '{{"model": "claude-opus-4-6", "max_tokens": 100, "messages": [{{"role": "user", "content": "Hello"}}]}}'
 
-A gateway reaches it with ANTHROPIC_API_KEY={key} and ANTHROPIC_API_BASE={url}.
+A gateway reaches it with
+
+{lines}
+
 "[[sim:error status=529]]" in a prompt picks an answer; {url}/_sim lists the scenarios.
-Models are as the era "{era}" has them; --era chooses another. Ctrl-C stops it."""
+Models are as the era "{simulator.era}" has them; --era chooses another. Ctrl-C stops it."""

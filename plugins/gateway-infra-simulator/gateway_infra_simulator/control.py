@@ -5,11 +5,10 @@ from typing import Any
 from gateway_infra_simulator.answer import Answer
 from gateway_infra_simulator.cache import Cache
 from gateway_infra_simulator.gate import read_json
-from gateway_infra_simulator.messages import json_response
 from gateway_infra_simulator.record import Log
 from gateway_infra_simulator.refusal import RefusalError
 from gateway_infra_simulator.request import Request
-from gateway_infra_simulator.response import Response
+from gateway_infra_simulator.response import Response, json_response
 from gateway_infra_simulator.scenario import SCENARIOS
 from gateway_infra_simulator.script import Script, read_answer
 

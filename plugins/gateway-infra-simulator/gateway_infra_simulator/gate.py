@@ -16,7 +16,7 @@ Body = dict[str, Any]
 def admit(request: Request, keys: Collection[str]) -> str:
     """The API version of a request with a known key; without keys, any credential will do."""
     _key(request, keys)
-    return _version(request)
+    return version_of(request)
 
 
 def read_object(request: Request) -> Body:
@@ -50,17 +50,19 @@ def _key(request: Request, keys: Collection[str]) -> None:
     bearer = token.strip() if scheme.lower() == "bearer" else ""
     if not key and not bearer:
         raise RefusalError(401, "x-api-key header is required")
-    if key and not _known(key, keys):
+    if key and not known(key, keys):
         raise RefusalError(401, "invalid x-api-key")
-    if not key and not _known(bearer, keys):
+    if not key and not known(bearer, keys):
         raise RefusalError(401, "Invalid bearer token")
 
 
-def _known(credential: str, keys: Collection[str]) -> bool:
+def known(credential: str, keys: Collection[str]) -> bool:
+    """Whether a credential is one of the keys; without keys, any is."""
     return not keys or any(hmac.compare_digest(credential.encode(), key.encode()) for key in keys)
 
 
-def _version(request: Request) -> str:
+def version_of(request: Request) -> str:
+    """What its ``anthropic-version`` header says."""
     version = request.headers.get("anthropic-version")
     if version is None:
         raise RefusalError(400, "anthropic-version: header is required")

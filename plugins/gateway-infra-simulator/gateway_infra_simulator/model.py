@@ -1,5 +1,6 @@
 """Models: what each accepts and how much it holds, read once from ``models.toml``."""
 
+import re
 import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -40,6 +41,13 @@ class Model:
     system_turns: bool
     quiet_effort: bool
     cache_minimum: int
+    hosts: tuple[str, ...]
+    regional: bool
+
+    @property
+    def on_vertex(self) -> str:
+        """The id on Vertex AI, where a day stands behind ``@``."""
+        return re.sub(r"-(\d{8})$", r"@\1", self.id)
 
     @property
     def line(self) -> str:

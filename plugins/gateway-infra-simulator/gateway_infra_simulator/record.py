@@ -21,12 +21,15 @@ class Record:
     Attributes:
         number: 1 for the first request.
         method: the HTTP method.
-        path: without the query.
+        path: without the query, decoded.
+        raw_path: the same as it came, with its percent signs.
         query: without the question mark.
         headers: by lower-case name.
         raw_headers: names and values as they came.
         body: as it came.
         started: monotonic time at which the request had been read.
+        wire: the host that was played: ``anthropic``, ``azure``, ``vertex`` or ``bedrock``, or the identity service
+            ``entra``, ``google`` or ``sts``; empty if the path belongs to none.
         status: of the answer; None if none was begun.
         events: the names of the events that were sent whole.
         usage: what those events, or the JSON answer, reported.
@@ -45,6 +48,8 @@ class Record:
     raw_headers: list[tuple[str, str]]
     body: bytes = field(repr=False)
     started: float
+    raw_path: str = ""
+    wire: str = ""
     status: int | None = None
     events: list[str] = field(default_factory=list)
     usage: dict[str, Any] = field(default_factory=dict)
@@ -117,6 +122,7 @@ class Log:
                 raw_headers=request.raw_headers,
                 body=request.body,
                 started=time.monotonic(),
+                raw_path=request.raw_path,
             )
             self._records.append(record)
         return record

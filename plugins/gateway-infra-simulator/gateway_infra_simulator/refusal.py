@@ -49,6 +49,15 @@ class RefusalError(Exception):
         error: dict[str, Any] = {"type": kind_of(self.status), "message": self.message}
         return error if self.details is None else error | {"details": self.details}
 
+    def body(self, request_id: str, /) -> dict[str, Any]:
+        """The whole error body; refusals by the host itself have another."""
+        return error_body(self.error, request_id)
+
+
+def error_body(error: dict[str, Any], request_id: str) -> dict[str, Any]:
+    """An error in the API's shape."""
+    return {"type": "error", "error": error, "request_id": request_id}
+
 
 def bad(path: str, text: str) -> RefusalError:
     """A 400 about one field, in the API's style ``path: text``."""

@@ -34,8 +34,13 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The path alone."""
-        return unquote(self.target.partition("?")[0])
+        """The path alone, decoded."""
+        return unquote(self.raw_path)
+
+    @property
+    def raw_path(self) -> str:
+        """The path as it came."""
+        return self.target.partition("?")[0]
 
     @property
     def query(self) -> str:

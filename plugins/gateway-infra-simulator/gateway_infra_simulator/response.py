@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from gateway_infra_simulator.flow import COMMENT, Event
 from gateway_infra_simulator.manner import Cut, Drip, Manner, Silence
 
+Headers = tuple[tuple[str, str], ...]
+
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | {529: "Overloaded"}
 _OFF_BY = {"long-length": 10, "short-length": -10}
 
@@ -32,7 +34,7 @@ class Response:
     """What to send; ``bare`` means that the pieces are all of it, status line included."""
 
     status: int
-    headers: tuple[tuple[str, str], ...]
+    headers: Headers
     pieces: tuple[Piece, ...]
     manner: Manner = field(default_factory=Manner)
     stream: bool = False
@@ -57,6 +59,12 @@ def frame(event: Event, end: str = "\n") -> bytes:
 def compact(value: Any) -> str:
     """JSON without spaces, text as it is."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def json_response(status: int, value: Any, headers: Headers = ()) -> Response:
+    """A JSON body."""
+    pieces = (Piece(compact(value).encode()),)
+    return Response(status, (("content-type", "application/json"), *headers), pieces)
 
 
 def plan(response: Response, *, keep_alive: bool) -> Plan:

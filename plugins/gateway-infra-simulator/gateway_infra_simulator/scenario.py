@@ -248,6 +248,7 @@ SCENARIOS: dict[str, Callable[..., Answer]] = {
     "comment": _comment,
     "deltas": _deltas,
     "error": _error,
+    "host_error": Answer.host_error,
     "rate_limit": _rate_limit,
     "fast_limit": Answer.fast_limit,
     "overloaded": _overloaded,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -73,6 +73,54 @@ class Api:
     def messages(self, *, beta: str = "", version: str = "2023-06-01", **changes: Any) -> Got:
         headers = {"anthropic_beta": beta} if beta else {}
         return self.post("/v1/messages", MESSAGE | changes, anthropic_version=version, **headers)
+
+    def azure(
+        self,
+        *,
+        headers: dict[str, str] | None = None,
+        path: str = "/anthropic/v1/messages",
+        method: str = "POST",
+        beta: str = "",
+        **changes: Any,
+    ) -> Got:
+        """A message from Azure, with its key unless headers are given."""
+        sent = {"anthropic-version": "2023-06-01", "api-key": "sim-key"} if headers is None else headers
+        body = json.dumps(MESSAGE | changes).encode()
+        return self.call(method, path, body, sent | ({"anthropic-beta": beta} if beta else {}))
+
+    def vertex(
+        self,
+        name: str = "claude-opus-4-6",
+        *,
+        place: str = "us-east5",
+        project: str = "sim-project",
+        verb: str = "",
+        token: str | None = None,
+        beta: str = "",
+        without: tuple[str, ...] = ("model",),
+        **changes: Any,
+    ) -> Got:
+        """A message from Vertex AI; the token is the metadata server's unless one is given, empty for none."""
+        path = f"/v1/projects/{project}/locations/{place}/publishers/anthropic/models/{name}"
+        body = MESSAGE | {"anthropic_version": "vertex-2023-10-16"} | changes
+        body = {key: value for key, value in body.items() if key not in without}
+        credential = self.google_token() if token is None else token
+        headers = {"authorization": f"Bearer {credential}"} if credential else {}
+        wanted = verb or ("streamRawPredict" if body.get("stream") else "rawPredict")
+        return self.call(
+            "POST",
+            f"{path}:{wanted}",
+            json.dumps(body).encode(),
+            headers | ({"anthropic-beta": beta} if beta else {}),
+        )
+
+    def google_token(self, scopes: str = "https://www.googleapis.com/auth/cloud-platform") -> str:
+        path = f"/computeMetadata/v1/instance/service-accounts/default/token?scopes={scopes}"
+        return self.call("GET", path, headers={"Metadata-Flavor": "Google"}).json["access_token"]
+
+    def form(self, path: str, **fields: str) -> Got:
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        return self.call("POST", path, urlencode(fields).encode(), kind)
 
     def say(self, text: str, **changes: Any) -> Got:
         return self.messages(messages=[{"role": "user", "content": text}], **changes)

@@ -4,6 +4,7 @@ The scripts in ``clients/`` run in interpreters that have the client; GATEWAY_AN
 name them.
 """
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -11,21 +12,22 @@ from pathlib import Path
 import pytest
 
 CLIENTS = Path(__file__).parent / "clients"
+HOSTS = {"bedrock.py": "bedrock", "foundry.py": "azure", "vertex.py": "vertex"}
+"""Scripts for the new client only, which needs its extras ``bedrock`` and ``vertex``."""
+
 GENERATIONS = {"new": "GATEWAY_ANTHROPIC_NEW", "old": "GATEWAY_ANTHROPIC_OLD"}
 
 
-@pytest.fixture(params=GENERATIONS)
-def interpreter(request):
-    variable = GENERATIONS[request.param]
+def interpreter_of(generation):
+    variable = GENERATIONS[generation]
     if not os.environ.get(variable):
         pytest.skip(f"{variable} names no interpreter with the anthropic client")
     return os.environ[variable]
 
 
-@pytest.mark.parametrize("script", sorted(path.name for path in CLIENTS.glob("*.py")))
-def test_the_official_client_works(sim, interpreter, script):
+def run(generation, script, *arguments):
     done = subprocess.run(
-        [interpreter, str(CLIENTS / script), sim.url, "sim-key"],
+        [interpreter_of(generation), str(CLIENTS / script), *arguments],
         capture_output=True,
         text=True,
         timeout=60,
@@ -33,3 +35,18 @@ def test_the_official_client_works(sim, interpreter, script):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("done\n")
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+@pytest.mark.parametrize("script", sorted({path.name for path in CLIENTS.glob("*.py")} - set(HOSTS)))
+def test_the_official_client_works(sim, generation, script):
+    run(generation, script, sim.url, "sim-key")
+
+
+@pytest.mark.parametrize(("script", "wire"), HOSTS.items())
+def test_the_official_client_of_each_cloud_works(sim, script, wire):
+    pytest.importorskip("botocore", reason="the extra bedrock is not installed")
+    pytest.importorskip("cryptography", reason="the extra vertex is not installed")
+    account = (json.dumps(sim.service_account),) if wire == "vertex" else ()
+    run("new", script, sim.url, "sim-key", *account)
+    assert {record.wire for record in sim.log} - {"google", "entra"} == {wire}

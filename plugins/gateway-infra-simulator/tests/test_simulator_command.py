@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from gateway_infra_simulator import Simulator, account, amazon, environment
 from gateway_infra_simulator.command import simulate
 
 RUN = "from gateway_infra_simulator.command import simulate; simulate()"
@@ -22,6 +23,12 @@ url = os.environ["ANTHROPIC_API_BASE"] + "/v1/messages"
 with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers)) as answer:
     print(json.load(answer)["content"][0]["text"])
 raise SystemExit(7)
+"""
+SHOW = """
+import json, os, stat
+path = os.environ["GOOGLE_APPLICATION_CREDENTIALS"]
+more = {"mode": oct(stat.S_IMODE(os.stat(path).st_mode)), "file": json.load(open(path))}
+print(json.dumps(dict(os.environ) | more))
 """
 HANG = """
 import signal, sys, time
@@ -67,6 +74,50 @@ def test_a_command_runs_against_a_simulator_and_its_exit_code_comes_through(star
     assert process.returncode == 7
 
 
+def test_a_command_finds_every_host_and_no_credential_of_the_user(start, monkeypatch):
+    pytest.importorskip("cryptography", reason="the extra vertex is not installed")
+    real = ("ANTHROPIC_API_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AZURE_CLIENT_SECRET", "AWS_SECRET_ACCESS_KEY")
+    for name in real:
+        monkeypatch.setenv(name, "real")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    out, err = start("--", sys.executable, "-c", SHOW).communicate(timeout=30)
+    found = json.loads(out)
+    url = found["ANTHROPIC_API_BASE"]
+    assert "real" not in list(found.values()), err
+    assert found["AWS_REGION"] == "eu-west-1"
+    bases = ("AZURE_AI_API_BASE", "VERTEX_API_BASE", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_BEDROCK_RUNTIME_ENDPOINT")
+    assert {found[name] for name in bases} == {url}
+    assert found["AZURE_AI_API_KEY"] == "sim-key"
+    assert found["AWS_ACCESS_KEY_ID"] == "AKIASIMULATOR0000001"
+    assert found["VERTEX_PROJECT"] == found["file"]["project_id"] == "sim-project"
+    assert (found["file"]["token_uri"], found["mode"]) == (f"{url}/token", "0o600")
+    assert not Path(found["GOOGLE_APPLICATION_CREDENTIALS"]).exists()
+
+
+def test_googles_file_goes_even_if_the_command_dies(start):
+    pytest.importorskip("cryptography", reason="the extra vertex is not installed")
+    words = "import os; print(os.environ['GOOGLE_APPLICATION_CREDENTIALS'], flush=True); os.kill(os.getpid(), 9)"
+    out, _ = start("--", sys.executable, "-c", words).communicate(timeout=30)
+    assert out.endswith(".json\n")
+    assert not Path(out.strip()).exists()
+
+
+def test_without_the_extra_google_gets_a_file_that_holds_nothing(monkeypatch):
+    def missing(_project, _url):
+        raise RuntimeError("no cryptography")
+
+    monkeypatch.setattr(account, "described", missing)
+    with Simulator() as sim, environment.credentials_file(sim) as path:
+        found = environment.simulated({"GOOGLE_APPLICATION_CREDENTIALS": "real"}, sim, "k", path)
+    assert (path, found["GOOGLE_APPLICATION_CREDENTIALS"]) == ("", os.devnull)
+    assert (found["AWS_REGION"], found["VERTEX_LOCATION"]) == ("us-east-1", "global")
+
+
+def test_the_key_pair_is_the_one_that_the_signatures_are_checked_by():
+    sigv4 = pytest.importorskip("gateway_infra_simulator.sigv4", reason="the extra bedrock is not installed")
+    assert (sigv4.DEMO.access_key, sigv4.DEMO.secret_key) == (amazon.ACCESS_KEY, amazon.SECRET_KEY)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_reach_the_command(start, number):
     process = start("--", sys.executable, "-c", HANG)
@@ -95,6 +146,8 @@ def test_by_itself_it_serves_until_it_is_stopped(start, number):
     url = welcome.split(" on ")[1].split(". ")[0]
     assert "simulated" in welcome
     peer = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    shown = [process.stdout.readline().strip() for _ in range(20)]
+    assert {f"AZURE_AI_API_BASE={url}", f"VERTEX_API_BASE={url}", f"AWS_BEDROCK_RUNTIME_ENDPOINT={url}"} < set(shown)
     peer.request("GET", "/v1/models", headers={"x-api-key": "k", "anthropic-version": "2023-06-01"})
     assert json.load(peer.getresponse())["data"]
     peer.close()

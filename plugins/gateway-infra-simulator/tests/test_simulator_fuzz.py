@@ -110,3 +110,25 @@ def test_any_mangled_request_is_answered(shared, client_of, path, value, drop):
     assert got.status in (200, 400, 404)
     answer = got.message if got.status == 200 else got.error
     assert json.dumps(answer)
+
+
+ABSENT = ("service_tier", "inference_geo", "container")
+"""What the clouds refuse in any case."""
+
+
+def from_cloud(api, host, body):
+    sent = {key: value for key, value in body.items() if key not in ABSENT}
+    return api.azure(beta=BETAS, **sent) if host == "azure" else api.vertex(beta=BETAS, place="us", **sent)
+
+
+@pytest.mark.parametrize("host", ["azure", "vertex"])
+def test_what_is_mangled_is_sound_on_the_clouds_too(shared, client_of, host):
+    assert from_cloud(client_of(shared), host, BODY).status == 200
+
+
+@settings(max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=st.sampled_from(PLACES), value=VALUES, drop=st.booleans(), host=st.sampled_from(["azure", "vertex"]))
+def test_any_mangled_request_is_answered_by_the_clouds_too(shared, client_of, path, value, drop, host):
+    got = from_cloud(client_of(shared), host, mangled(path, value, drop=drop))
+    assert got.status in (200, 400, 404)
+    assert got.json if got.status != 200 else got.message

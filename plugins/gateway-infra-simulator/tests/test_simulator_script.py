@@ -148,6 +148,7 @@ def test_every_scenario_makes_an_answer_that_survives_json(name):
 
 ODD = (
     "error",
+    "host_error",
     "rate_limit",
     "overloaded",
     "redirect",
