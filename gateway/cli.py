@@ -170,7 +170,7 @@ def plugins(path: str | None) -> None:
 @click.option("--book", type=click.Choice(BOOKS), help="Default: the configuration's.")
 @told
 def prices(model: str | None, path: str | None, book: str | None) -> None:
-    """Show base prices in US dollars per million tokens; MODEL filters by a part of the name."""
+    """Show base prices in US dollars per million tokens; MODEL filters by a part of provider/name."""
     config = _load(path, needed=False)
     rows = Plugins(discover(config.plugins), config.sections, shared=config.shared).gather("register_catalog")
     catalog = Catalog(rows, book or config.book)
@@ -178,7 +178,7 @@ def prices(model: str | None, path: str | None, book: str | None) -> None:
     matching = [
         row
         for row in catalog.all_models()
-        if not model or model in row.id or any(model in name for name in row.upstream)
+        if not model or any(model in f"{row.provider}/{name}" for name in (row.id, *row.upstream))
     ]
     if not matching:
         raise click.ClickException(f"No model matches {model!r}.")

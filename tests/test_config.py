@@ -505,7 +505,8 @@ def test_paths_read_as_people_write_them():
 
 
 def test_the_shipped_configurations_are_read():
-    environ = dict.fromkeys(["ANTHROPIC_API_KEY", "GATEWAY_MASTER_KEY"], "sk-x")
+    hosts = ("AZURE_AI_API_KEY", "AZURE_AI_API_BASE", "VERTEX_PROJECT", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    environ = dict.fromkeys(["ANTHROPIC_API_KEY", "GATEWAY_MASTER_KEY", *hosts], "sk-x")
     for path in sorted((Path(config.__file__).parents[1] / "deploy").glob("*.yaml")):
         if "compose" not in path.name:
             assert load(path, environ)
