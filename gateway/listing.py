@@ -103,9 +103,8 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 def _spelled(row: ModelRow) -> str:
     """A host's name for a model that is no pattern; its canonical id where that is one; empty when there is none."""
-    if row.covers(row.provider, row.id):
-        return row.id
-    return next((name for name in row.upstream if "*" not in name), "")
+    spelled = [name for name in row.upstream if "*" not in name]
+    return row.id if row.id in spelled else next(iter(spelled), "")
 
 
 def _prices(deployment: Deployment, row: ModelRow | None) -> dict[str, Any] | None:
