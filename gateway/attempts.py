@@ -181,7 +181,9 @@ class Attempts:
         if not provider.takes_urls:
             self._attachments.bring(there, fetch=sends)
         outbound = (provider.encode_count if counting else provider.encode)(there)
-        return Prepared(there, provider, outbound, Redaction(provider.private(deployment), off=not self._redacts))
+        return Prepared(
+            there, provider, outbound, Redaction(partial(provider.private, deployment), off=not self._redacts)
+        )
 
 
 class _Attempt:
