@@ -36,9 +36,13 @@ class Patience:
         count: addresses.
     """
 
-    size: int = 20 * 1024 * 1024
+    size: int = 14 * 1024 * 1024  # base64 adds a third, and the smallest limit of a host is 20 MB
     seconds: float = 10.0
     count: int = 20
+
+
+Bring = Callable[[Mapping[str, Any], str], dict[str, Any]]
+Watching = Callable[[Timeouts], Watch]
 
 
 class Attachments:
@@ -53,8 +57,12 @@ class Attachments:
         self._transport = transport
         self._patience = patience
 
-    def bring(self, call: Call, *, fetch: bool = True) -> None:
-        """Put the bytes in the place of every URL; without ``fetch``, empty ones. The client's own objects stay.
+    def bring(self, call: Call, watch: Watching | None) -> None:
+        """Put the bytes in the place of every URL; empty ones without a ``watch``. The client's own objects stay.
+
+        Args:
+            call: prepared for a host that takes bytes only.
+            watch: makes what minds the client and the clock while something is fetched; None fetches nothing.
 
         Raises:
             UnsupportedCapability: the host takes no URLs, and nothing is fetched here.
@@ -65,23 +73,22 @@ class Attachments:
             return
         if self._transport is None:
             raise _not_fetched(call)
-        errand = _Errand(self._transport, self._patience) if fetch else None
+        if sum(map(_is_url, _blocks(messages))) > self._patience.count:
+            raise InvalidRequest(f"messages: they hold more than {self._patience.count} URLs.", param="messages")
+        errand = _Errand(self._transport, self._patience, watch) if watch else None
         bring = errand.bring if errand else _placeholder
         call.body["messages"] = _mapped(messages, "messages", lambda turn, path: _inside(turn, path, bring))
-
-
-Bring = Callable[[Mapping[str, Any], str], dict[str, Any]]
 
 
 class _Errand:
     """One request's fetching: what is left of its bytes, its seconds and its addresses."""
 
-    def __init__(self, transport: Transport, patience: Patience) -> None:
+    def __init__(self, transport: Transport, patience: Patience, watch: Watching) -> None:
         self._transport = transport
+        self._watch = watch
         self._patience = patience
         self._until = monotonic() + patience.seconds
         self._size = patience.size
-        self._count = patience.count
 
     def bring(self, block: Mapping[str, Any], path: str) -> dict[str, Any]:
         """The block with the bytes behind its URL."""
@@ -91,16 +98,13 @@ class _Errand:
         return {**block, "source": _source(kind, data)}
 
     def _check(self, url: Any, path: str) -> None:
-        self._count -= 1
-        if self._count < 0:
-            raise _refused(path, f"is one of more than {self._patience.count} URLs")
         problem = _problem(url)
         if problem:
             raise _refused(path, problem)
 
     def _fetch(self, url: str, types: frozenset[str], path: str) -> tuple[str, bytes]:
         left = max(self._until - monotonic(), 0.001)
-        watch = Watch(Timeouts(connect=left, first_byte=left, idle=left, total=left))
+        watch = self._watch(Timeouts(connect=left, first_byte=left, idle=left, total=left))
         headers = {"accept": ", ".join(sorted(types)), "accept-encoding": "identity", "user-agent": "gateway"}
         try:
             answer = self._transport.send(Outbound("GET", url, headers, b""), None, watch)
@@ -147,13 +151,13 @@ def _problem(url: Any) -> str:
 
 
 def _blocks(messages: Sequence[Any]) -> Iterator[Any]:
-    """Every block of the turns, those inside tool results included."""
-    for turn in messages:
-        content = turn.get("content") if isinstance(turn, dict) else None
+    """Every block of the turns, those inside tool results and documents included."""
+    for holder in messages:
+        content = holder.get("content") if isinstance(holder, dict) else None
         for block in content if isinstance(content, list) else ():
             yield block
-            inner = block.get("content") if isinstance(block, dict) and block.get("type") == "tool_result" else None
-            yield from inner if isinstance(inner, list) else ()
+            if isinstance(block, dict):
+                yield from _blocks([block, block.get("source")])
 
 
 def _is_url(block: Any) -> bool:
@@ -164,7 +168,7 @@ def _is_url(block: Any) -> bool:
 
 
 def _inside(holder: Any, path: str, bring: Bring) -> Any:
-    """A turn or a tool result with its URL blocks replaced."""
+    """A turn, a tool result or a document's source with its URL blocks replaced."""
     content = holder.get("content") if isinstance(holder, dict) else None
     if not isinstance(content, list):
         return holder
@@ -174,7 +178,9 @@ def _inside(holder: Any, path: str, bring: Bring) -> Any:
 def _brought(block: Any, path: str, bring: Bring) -> Any:
     if _is_url(block):
         return bring(block, f"{path}.source.url")
-    return _inside(block, path, bring) if isinstance(block, dict) and block.get("type") == "tool_result" else block
+    if isinstance(block, dict) and isinstance(block.get("source"), dict):
+        block = {**block, "source": _inside(block["source"], f"{path}.source", bring)}
+    return _inside(block, path, bring)
 
 
 def _mapped(items: Sequence[Any], path: str, change: Callable[[Any, str], Any]) -> list[Any]:

@@ -6,11 +6,11 @@ prepare -> check -> encode -> sign -> send -> decode -> relay. A failed attempt 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from gateway.attachment import Attachments
+from gateway.attachment import Attachments, Watching
 from gateway.call import Call, Deployment
 from gateway.capability import Capabilities
 from gateway.drain import Drain
@@ -106,7 +106,7 @@ class Attempts:
             UpstreamError: the host failed; the attempt is settled, the client is not told yet.
             ClientLeft: nobody is there any more; the attempt is settled.
         """
-        prepared = self.prepare(call, candidates)
+        prepared = self.prepare(call, candidates, watch=partial(self._watch, reply))
         settle = partial(self._settle, holds)
         attempt = _Attempt(self._transport, settle, self._watch(reply), prepared, reply, number=1)
         return attempt.run(self._filters(prepared.call))
@@ -115,8 +115,9 @@ class Attempts:
         """What a call would cost at its deployment if it used so much, and what of it nobody can price."""
         return self._settlement.estimate(call, usage, self._providers[call.host.provider].served(call))
 
-    def _watch(self, reply: Reply) -> Watch:
-        return Watch(self._timeouts, reply, drain=self._drain)
+    def _watch(self, reply: Reply, timeouts: Timeouts | None = None) -> Watch:
+        timeouts = timeouts or self._timeouts
+        return Watch(replace(timeouts, keepalive=self._timeouts.keepalive), reply, drain=self._drain)
 
     def _settle(self, holds: Sequence[Hold], report: Report, usage: Usage) -> Entry:
         entry = self._settlement.settle(report, usage)
@@ -127,7 +128,7 @@ class Attempts:
 
     def count(self, call: Call, candidates: Sequence[Deployment], reply: Reply) -> dict[str, Any]:
         """Count the prompt's tokens at the host; costs nothing and leaves no entry."""
-        prepared = self.prepare(call, candidates, counting=True)
+        prepared = self.prepare(call, candidates, counting=True, watch=partial(self._watch, reply))
         reply.tell_left_out(prepared.call)
         auth = prepared.provider.auth(prepared.call.host)
         answer = self._transport.send(prepared.outbound, auth, self._watch(reply))
@@ -138,13 +139,20 @@ class Attempts:
         finally:
             answer.close()
 
-    def prepare(self, call: Call, candidates: Sequence[Deployment], *, counting: bool = False) -> Prepared:
+    def prepare(
+        self,
+        call: Call,
+        candidates: Sequence[Deployment],
+        *,
+        counting: bool = False,
+        watch: Watching | None = None,
+    ) -> Prepared:
         """Make the call ready for the first candidate that has everything that it needs once it is prepared."""
         while True:
             lacks: dict[str, GatewayError] = {}
             for deployment in candidates:
                 try:
-                    return self.fit(call, deployment, counting=counting)
+                    return self.fit(call, deployment, counting=counting, watch=watch)
                 except (UnsupportedCapability, Forbidden) as error:
                     lacks[deployment.id] = error
             call = self.relented(call, lacks)
@@ -164,8 +172,10 @@ class Attempts:
                     return self._relent(call, error)
         raise errors[0] if errors else LookupError("no candidates")
 
-    def fit(self, call: Call, deployment: Deployment, *, counting: bool = False, sends: bool = True) -> Prepared:
-        """Make the call ready for one deployment; without ``sends``, nothing is fetched for it.
+    def fit(
+        self, call: Call, deployment: Deployment, *, counting: bool = False, watch: Watching | None = None
+    ) -> Prepared:
+        """Make the call ready for one deployment; without a ``watch``, nothing is fetched for it.
 
         Raises:
             UnsupportedCapability: it lacks something that the call needs.
@@ -179,7 +189,7 @@ class Attempts:
         provider = self._providers[deployment.provider]
         self._capabilities.check(there, provider)
         if not provider.takes_urls:
-            self._attachments.bring(there, fetch=sends)
+            self._attachments.bring(there, watch)
         outbound = (provider.encode_count if counting else provider.encode)(there)
         return Prepared(
             there, provider, outbound, Redaction(partial(provider.private, deployment), off=not self._redacts)
@@ -281,6 +291,7 @@ class _Attempt:
 def as_error(prepared: Prepared, answer: Answer) -> UpstreamRefused:
     """A host's error answer as an error of ours."""
     fault = prepared.provider.fault(answer.status, answer.headers, answer.read_fault())
-    if fault.ours:
-        prepared.provider.refused(prepared.call.host)
-    return fault.error(prepared.redaction)
+    error = fault.error(prepared.redaction)
+    if fault.ours and prepared.provider.refused(prepared.call.host):
+        error.should_retry = True
+    return error

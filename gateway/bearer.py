@@ -1,5 +1,6 @@
 """A bearer token with an end: fetched once for everybody, and anew before it expires."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from threading import Lock
 
 from requests import PreparedRequest
 from requests.auth import AuthBase
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,45 +60,50 @@ class Bearer(AuthBase):
 
     def token(self) -> str:
         """A token that is good for a while yet."""
-        if not self._old():
-            return self._token.value
-        failures = self._failures
-        if self._lock.acquire(blocking=not self._usable()):
-            try:
-                self._renew(failures)
-            finally:
-                self._lock.release()
-        return self._token.value
+        token, failures = self._token, self._failures  # once: another thread may put the next one there
+        if not self._old(token):
+            return token.value
+        if not self._lock.acquire(blocking=not self._usable(token)):
+            return token.value
+        try:
+            return self._renewed(failures).value
+        finally:
+            self._lock.release()
 
-    def forget(self) -> None:
+    def forget(self) -> bool:
         """A host did not accept the token: it may have been revoked, so the next call fetches another.
 
-        One that is fresh was not revoked; another would fare no better.
+        One that is fresh was not revoked; another would fare no better, and it stays. Returns whether it went.
         """
-        if self._clock() - self._fetched_at > FRESH:
+        gone = self._clock() - self._fetched_at > FRESH
+        if gone:
             self._token = Token("", 0.0)
+        return gone
 
-    def _renew(self, failures: int) -> None:
-        """Fetch, unless somebody did while this caller waited; a failure is everybody's who waited for it."""
-        if not self._old():
-            return
+    def _renewed(self, failures: int) -> Token:
+        """The next token, unless somebody got it while this caller waited; a failure is everybody's who waited."""
+        token = self._token
+        if not self._old(token):
+            return token
         if self._failure is not None and self._failures > failures:
-            raise self._failure
+            raise self._failure.with_traceback(None)
         try:
             self._token = self._fetch()
             self._fetched_at = self._clock()
         except Exception as error:
-            if not self._usable():
+            log.warning("an identity service gave no token: %s", error)
+            if not self._usable(token):
                 self._failures, self._failure = self._failures + 1, error
                 raise
             self._again_at = self._clock() + RETRY
+        return self._token
 
-    def _old(self) -> bool:
+    def _old(self, token: Token) -> bool:
         now = self._clock()
-        return (now >= self._token.expires_at - self._early and now >= self._again_at) or now >= self._token.expires_at
+        return now >= token.expires_at or (now >= token.expires_at - self._early and now >= self._again_at)
 
-    def _usable(self) -> bool:
-        return self._clock() < self._token.expires_at
+    def _usable(self, token: Token) -> bool:
+        return self._clock() < token.expires_at
 
 
 FRESH = 60.0

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gateway import content
 from gateway.call import Call, Deployment, Grant, Need
 from gateway.catalog import UNKNOWN, Catalog, GrantRow, Offer
 from gateway.errors import Forbidden, UnsupportedCapability
@@ -10,6 +11,10 @@ from gateway.provider import Provider
 
 ENVELOPE = frozenset({"model", "stream"})
 """Fields that every provider puts where its host wants them."""
+
+
+INSIDE = "*."
+"""How a row's field begins that stands inside of content, wherever there is an object of that name."""
 
 
 class Capabilities:
@@ -61,14 +66,17 @@ class Capabilities:
         usual = "forward" if provider.passes_unknown_fields else "refuse"
         if not rows and usual == "forward":
             return
+        for name, row in rows.items():
+            if name.startswith(INSIDE):
+                _leave_out_inside(call, name.removeprefix(INSIDE), row.note)
         for name in sorted(call.body.keys() - ENVELOPE):
-            row = rows.get(name)
-            action = row.action if row else usual
+            known = rows.get(name)
+            action = known.action if known else usual
             if action == "refuse":
-                raise _not_taken(name, row.note if row else "", call)
-            if row and action == "ignore":
+                raise _not_taken(name, known.note if known else "", call)
+            if known and action == "ignore":
                 call.remove(name)
-                call.ignore(name, row.note)
+                call.ignore(name, known.note)
                 call.tied = {one: tokens for one, tokens in call.tied.items() if one.partition(".")[0] != name}
 
     def max_output(self, deployment: Deployment) -> int:
@@ -164,6 +172,15 @@ def _models(rows: Iterable[GrantRow], hosts: Sequence[str]) -> list[str]:
     return [
         model for model in dict.fromkeys(model for row in here for model in row.models) if model not in ("*", UNKNOWN)
     ]
+
+
+def _leave_out_inside(call: Call, path: str, why: str) -> None:
+    """Take a key out of content, as the host would refuse the whole request for it."""
+    holder, _, name = path.partition(".")
+    changed = content.without(call.body, holder, name)
+    if changed:
+        call.body |= changed
+        call.ignore(path, why)
 
 
 def _not_taken(name: str, why: str, call: Call) -> UnsupportedCapability:

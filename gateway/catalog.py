@@ -211,7 +211,8 @@ class FieldRow(Row):
     """What a host does with a top-level field of the body: takes it, or not.
 
     One that it does not take is left out as a hint without effect (``ignore``), or the request is refused
-    (``refuse``); ``note`` tells people why.
+    (``refuse``); ``note`` tells people why. ``*.holder.key`` is a key of every object called ``holder`` inside of
+    content; such a one can only be ignored.
     """
 
     field: str
@@ -222,6 +223,8 @@ class FieldRow(Row):
         super().__post_init__()
         if self.action not in ("forward", "ignore", "refuse"):
             raise ValueError("an action is forward, ignore or refuse")
+        if self.field.startswith("*.") and self.action != "ignore":
+            raise ValueError("what stands inside of content can only be ignored")
 
     @property
     def subject(self) -> str:
@@ -385,6 +388,9 @@ class Catalog:
         rows: rows by the name of the plugin that brought them.
         book: the price book in force.
 
+    Attributes:
+        metered: everything that some host has paid by the piece: its kind, by its path in usage.
+
     Raises:
         CatalogConflict: two rows overlap; both are named.
     """
@@ -405,6 +411,7 @@ class Catalog:
         for row in self._of(GrantRow):
             for token in row.betas:
                 self._by_token.setdefault(token, set()).add(row.capability)
+        self.metered: Mapping[str, str] = {row.path: row.kind for row in self._of(MeterRow)}
         self._granted: dict[tuple[Offer, date], Mapping[str, Grant]] = {}
         self._fields: dict[tuple[Offer, date], Mapping[str, FieldRow]] = {}
         self._betas: dict[tuple[str, Offer, date], BetaRow | None] = {}

@@ -278,7 +278,7 @@ NEVER_FORWARDED = frozenset(
 OWN_HEADERS = frozenset({Dialect.load().version_header, Dialect.load().betas_header})
 """Headers of the dialect, which travel by rules of their own."""
 
-NEVER_FORWARDED_PREFIXES = ("x-amz-", "x-goog-", "x-forwarded-", "proxy-")
+NEVER_FORWARDED_PREFIXES = ("x-amz", "x-goog-", "x-forwarded-", "proxy-")
 """The same, by the clouds' own prefixes and those of proxies."""
 
 

@@ -121,7 +121,7 @@ class Explanation:
 
     def _place(self, call: Call, deployment: Deployment) -> Place:
         try:
-            return Place(deployment, self._pipeline.attempts.fit(call, deployment, sends=False))
+            return Place(deployment, self._pipeline.attempts.fit(call, deployment))
         except GatewayError as error:
             return Place(deployment, error=error)
 
@@ -188,6 +188,8 @@ class Explanation:
         """The encoded request, unsigned."""
         outbound = ready.outbound
         body = strictjson.loads_lenient(outbound.body)
+        if not self._principal.permissions.operator:
+            body = ready.redaction.without_private(body)
         return {
             "method": outbound.method,
             **({"url": _without_login(outbound.url)} if self._principal.permissions.operator else {}),

@@ -268,7 +268,11 @@ class Settlement:
             if long and LENGTH not in facts:
                 missing.append(f"the surcharge above {rates.surcharge_above} prompt tokens")
             lines += pass_lines(one, rates, factors)
-        lines += meter_lines((meter, usage.quantity(meter.path)) for meter in self._meters(call))
+        meters = self._meters(call)
+        lines += meter_lines((meter, usage.quantity(meter.path)) for meter in meters)
+        paths = {meter.path for meter in meters}
+        elsewhere = ((path, kind) for path, kind in self._catalog.metered.items() if path not in paths)
+        missing += [kind for path, kind in elsewhere if usage.quantity(path)]
         if paid:
             missing += [f"{name}={value}" for name, value in served.items() if name not in priced]
         bill = Bill(tuple(lines), self._catalog.book, self._catalog.digest) if whole else None

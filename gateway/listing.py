@@ -33,7 +33,7 @@ class Listing:
         """One page of what a key may ask for.
 
         Raises:
-            InvalidRequest: the limit is no number from 1 to 1000.
+            InvalidRequest: the limit is no number from 1 to 1000, or an end of the page is a model that is not there.
         """
         names, more = _page([*self._names(who)], query)
         first, last = (names[0], names[-1]) if names else (None, None)
@@ -104,7 +104,9 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 def _spelled(row: ModelRow) -> str:
     """A host's name for a model that is no pattern; its canonical id where that is one; empty when there is none."""
     spelled = [name for name in row.upstream if "*" not in name]
-    return row.id if row.id in spelled else next(iter(spelled), "")
+    if row.id in spelled or (not spelled and row.covers(row.provider, row.id)):
+        return row.id
+    return next(iter(spelled), "")
 
 
 def _prices(deployment: Deployment, row: ModelRow | None) -> dict[str, Any] | None:
@@ -129,7 +131,10 @@ def _amounts(prices: Mapping[str, Any]) -> dict[str, str]:
 
 def _page(names: Sequence[str], query: Mapping[str, str]) -> tuple[Sequence[str], bool]:
     """The Messages API's paging; without a limit everything comes at once, as OpenAI's clients expect."""
-    if query.get("after_id") in names:
+    for end in ("after_id", "before_id"):
+        if end in query and query[end] not in names:
+            raise InvalidRequest(f"{end}: there is no model {query[end]!r}.", param=end)
+    if "after_id" in query:
         names = names[names.index(query["after_id"]) + 1 :]
     if query.get("before_id") in names:
         names = names[: names.index(query["before_id"])]

@@ -120,8 +120,9 @@ class Provider:
         """Who signs the finished bytes; the last step before they are sent."""
         raise NotImplementedError
 
-    def refused(self, deployment: Deployment) -> None:
-        """The host did not accept our credential: forget what may be fetched anew."""
+    def refused(self, deployment: Deployment) -> bool:  # noqa: ARG002 - a key stays what it is
+        """The host did not accept our credential; whether it was dropped, so that a new try may help."""
+        return False
 
     def encode(self, call: Call) -> Outbound:
         """The request for ``call.host``, JSON or stream as ``call.stream`` says. Pure."""

@@ -8,9 +8,12 @@ from typing import Any
 _SECRETS = re.compile(
     r"""https?://[^\s"'<>]+          # hosts and paths
       | arn:[a-z-]+:[^\s"'<>]+       # account-bearing resource names
-      | \bprojects/[^\s"'<>/]+ | \b(?:subscription|tenant)s?[/\s'"]+[0-9a-f]{8}-[0-9a-f-]{27}
+      | \b(?:projects|resourceGroups|accounts)/[^\s"'<>/,]+
+      | \b(?:subscription|tenant)s?[/\s'"]+[0-9a-f]{8}-[0-9a-f-]{27}
       | [\w.+-]+@[\w-]+(?:\.[\w-]+)+  # people and service accounts
-      | \bsk-[\w-]{8,} | \bA[KS]IA[A-Z0-9]{12,} | \bya29\.[\w-]+ | \beyJ[\w-]+\.[\w-]+\.[\w-]* | \bBearer\s+\S+
+      | \bsk-[\w-]{8,} | \bA[KS]IA[A-Z0-9]{12,} | \bABSK[\w+/=-]{16,} | \bBearer\s+\S+
+      | \bya29\.[\w-]+ | \beyJ[\w-]+\.[\w-]+\.[\w-]*
+      | \b(?:10\.\d+|127\.\d+|169\.254|172\.(?:1[6-9]|2\d|3[01])|192\.168)\.\d+\.\d+\b
       | (?<![\w-])\d{11,13}(?![\w-])  # account and project numbers
     """,
     re.VERBOSE,
@@ -49,13 +52,25 @@ class Redaction:
 
     @cached_property
     def _private(self) -> re.Pattern[str]:
-        """The longer words first, so that none leaves a part of another behind; one that never matches without any."""
+        """Whole words only, or a project named `claude` would take the model's name away; the longer ones first."""
         words = sorted({word for word in self._words() if word}, key=len, reverse=True)
-        return re.compile("|".join(map(re.escape, words)) or r"(?!)", re.IGNORECASE)
+        some = "|".join(map(re.escape, words)) or r"(?!)"
+        return re.compile(rf"(?<![\w.-])(?:{some})(?![\w-])", re.IGNORECASE)
+
+    def without_private(self, value: Any) -> Any:
+        """A client's own words in the host's envelope: only what the envelope adds of the operator's goes."""
+        return value if self._off else _each(value, lambda text: self._private.sub(REMOVED, text))
 
     def _any(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self.text(value)
         if isinstance(value, dict):
             return {self.text(str(name), LONGEST_NAME): self._any(inner) for name, inner in value.items()}
-        return [self._any(inner) for inner in value] if isinstance(value, list) else value
+        return [self._any(inner) for inner in value] if isinstance(value, list) else _each(value, self.text)
+
+
+def _each(value: Any, change: Callable[[str], str]) -> Any:
+    """A JSON value with every text in it changed; names stay."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {name: _each(inner, change) for name, inner in value.items()}
+    return [_each(inner, change) for inner in value] if isinstance(value, list) else value

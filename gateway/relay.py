@@ -135,6 +135,8 @@ class Relay:
         if self._usage.silent:
             self._usage.assume(self._prompt())
         else:
+            if self._usage.promptless:
+                self._usage.assume_prompt(self._prompt())
             self._usage.close()
         entry = self._settle(self._usage, "complete", "")
         self._finish(entry, body)

@@ -237,8 +237,12 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast and not wrapped
 
 
-_WRAPPING = [ipaddress.ip_network(text) for text in ("64:ff9b::/96", "2002::/16", "2001::/32")]
-"""IPv6 networks in which an IPv4 address can hide: NAT64, 6to4, Teredo (RFC 6052, 3056, 4380)."""
+_WRAPPING = [
+    ipaddress.ip_network(text)
+    for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "::ffff:0:0:0/96", "fec0::/10")
+]
+"""IPv6 networks in which an IPv4 address can hide, and sites of old: NAT64, 6to4, Teredo, IPv4-compatible and
+-translated, site-local (RFC 6052, 8215, 3056, 4380, 4291, 2765, 3879)."""
 
 
 def _guarded_pool(allowed: Callable[[str], bool]) -> type[HTTPSConnectionPool]:
@@ -247,8 +251,12 @@ def _guarded_pool(allowed: Callable[[str], bool]) -> type[HTTPSConnectionPool]:
     class Connection(_SecureConnection):
         def _new_conn(self) -> socket.socket:
             name = self._dns_host
-            self._dns_host = _looked_up(name, self.port or 443, allowed)
+            *others, last = _looked_up(name, self.port or 443, allowed)
             try:
+                for self._dns_host in others:
+                    with suppress(urllib3.exceptions.HTTPError):
+                        return super()._new_conn()
+                self._dns_host = last
                 return super()._new_conn()
             finally:
                 self._dns_host = name  # TLS checks the name
@@ -259,12 +267,13 @@ def _guarded_pool(allowed: Callable[[str], bool]) -> type[HTTPSConnectionPool]:
     return Pool
 
 
-def _looked_up(host: str, port: int, allowed: Callable[[str], bool]) -> str:
+def _looked_up(host: str, port: int, allowed: Callable[[str], bool]) -> list[str]:
+    """The addresses of a name, all of which may be reached."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = [str(entry[4][0]) for entry in found]
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if not addresses or not all(map(allowed, addresses)):
         raise Unreachable("The address is not a public one.")
-    return addresses[0]
+    return addresses[:2]  # an IPv6 address that leads nowhere and an IPv4 address that does
 
 
 class _Pool(HTTPConnectionPool):

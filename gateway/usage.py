@@ -79,6 +79,7 @@ class Usage:
     estimated: bool = False
     odd: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    _told: set[str] = field(default_factory=set)
     _content_bytes: int = 0
     _started: bool = False
     _final: bool = False
@@ -121,15 +122,21 @@ class Usage:
         self.estimated = True
         self.raw = {**self.raw, "input_tokens": prompt, "output_tokens": text_tokens(self._content_bytes)}
 
+    def assume_prompt(self, prompt: int) -> None:
+        """The host told what it wrote and not what it read: take the prompt's probable size, and name it."""
+        self.left_out.append("input_tokens")
+        self.estimated = True
+        self.raw["input_tokens"] = prompt
+
     @property
     def promptless(self) -> bool:
         """The answer began, but nothing was said of its prompt; some hosts tell its size only at the very end."""
-        return self._started and not self._iterations() and not any(_count(self.raw.get(name)) for name in _PROMPT)
+        return self._started and not self._iterations() and self._told.isdisjoint(_PROMPT)
 
     @property
     def silent(self) -> bool:
         """The host said nothing that could be billed."""
-        return not self._iterations() and not any(name in self.raw for name in _NUMBERS.values())
+        return not self._iterations() and self._told.isdisjoint(_NUMBERS.values())
 
     def passes(self) -> list[Pass]:
         """What has to be paid, pass by pass."""
@@ -214,6 +221,7 @@ class Usage:
         self._content_bytes = sum(map(_block_size, value.get("content") or ())) if complete else 0
         usage = value.get("usage")
         self.raw = dict(usage) if isinstance(usage, dict) else {}
+        self._told = {name for name, count in self.raw.items() if complete or count != 0}  # a start may be all zeros
         self._final = complete and ("output_tokens" in self.raw or bool(self.raw.get("iterations")))
 
     def _see_delta(self, value: dict[str, Any]) -> None:
@@ -224,6 +232,7 @@ class Usage:
         usage = value.get("usage")
         if isinstance(usage, dict):
             self.raw |= {name: self._replace(name, said) for name, said in usage.items() if said is not None}
+            self._told |= {name for name, said in usage.items() if said is not None}
 
     def _replace(self, name: str, said: Any) -> Any:
         """Running totals only grow; a number that shrinks or makes no sense leaves the last good one."""

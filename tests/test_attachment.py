@@ -13,6 +13,7 @@ from gateway import InvalidRequest, UnsupportedCapability
 from gateway.attachment import Attachments, Patience
 from gateway.testing import make_call
 from gateway.transport import Transport, is_public
+from gateway.watch import Watch
 
 AUTHORITY = trustme.CA()
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
@@ -83,7 +84,7 @@ def bring(ca):
         made.append(transport)
         Site.seen.clear()
         call = make_call({"messages": messages})
-        Attachments(transport, Patience(**patience)).bring(call, fetch=fetch)
+        Attachments(transport, Patience(**patience)).bring(call, Watch if fetch else None)
         return call.body["messages"]
 
     yield bring
@@ -137,7 +138,7 @@ def test_messages_without_urls_stay_the_very_object():
         turn(3, {"type": "image"}),
     ]
     call = make_call({"messages": messages})
-    Attachments().bring(call)
+    Attachments().bring(call, Watch)
     assert call.body["messages"] is messages
 
 
@@ -146,7 +147,7 @@ def test_by_default_nothing_is_fetched_and_the_refusal_says_so():
     with pytest.raises(
         UnsupportedCapability, match=r"^messages: test takes .* base64 only, .* general_settings.fetch_urls"
     ):
-        Attachments().bring(call)
+        Attachments().bring(call, Watch)
 
 
 def test_an_explanation_fetches_nothing(bring, site):
@@ -196,8 +197,19 @@ def test_odd_addresses_are_refused_before_anybody_is_asked(bring, url, why):
 def test_all_attachments_share_one_allowance(bring, site):
     with pytest.raises(InvalidRequest, match=r"^messages\[0\].content\[2\].source.url: makes more than 250 bytes"):
         bring([turn(*[image(f"{site}/a.png")] * 3)], size=250)
-    with pytest.raises(InvalidRequest, match=r"^messages\[0\].content\[2\].* one of more than 2 URLs"):
+    Site.seen.clear()
+    with pytest.raises(InvalidRequest, match=r"^messages: they hold more than 2 URLs"):
         bring([turn(*[image(f"{site}/a.png")] * 3)], count=2)
+    assert Site.seen == []
+
+
+def test_a_url_inside_of_a_documents_content_is_one_too(bring, site):
+    source = {"type": "content", "content": [image(f"{site}/a.png"), {"type": "text", "text": "x"}]}
+    (told,) = bring([turn({"type": "document", "source": source})])
+    inner = told["content"][0]["source"]["content"]
+    assert inner == [{"type": "image", "source": held("image/png", PNG)}, {"type": "text", "text": "x"}]
+    with pytest.raises(UnsupportedCapability):
+        Attachments().bring(make_call({"messages": [turn({"type": "document", "source": source})]}), Watch)
 
 
 def test_an_address_that_is_not_public_sees_no_connection(bring, site):
@@ -217,7 +229,7 @@ def test_the_certificate_has_to_name_the_host_and_not_the_address_that_it_led_to
     [
         "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
         "224.0.0.1", "255.255.255.255", "::1", "fe80::1", "fd00:ec2::254", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
-        "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2001:0:1::", "ff02::1", "::",
+        "64:ff9b::a9fe:a9fe", "64:ff9b:1::7f00:1", "::ffff:0:127.0.0.1", "::127.0.0.1", "::10.0.0.1", "fec0::1", "2002:7f00:1::", "2001:0:1::", "ff02::1", "::",
     ],
 )  # fmt: skip
 def test_these_are_not_public(address):

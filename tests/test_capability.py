@@ -1,5 +1,6 @@
 """Which betas a prepared call sends, and which host lacks what it needs."""
 
+import copy
 from decimal import Decimal
 
 import pytest
@@ -239,3 +240,38 @@ def test_what_a_deployment_lacks_is_not_granted_whatever_the_catalog_says():
     assert "free" in CAPABILITIES.grants(lacking)
     with pytest.raises(UnsupportedCapability, match="edits: summary is not available for claude-test-1 on test"):
         checked(needs=[SUMMARY], deployment=lacking)
+
+
+def test_a_key_inside_of_content_is_left_out_wherever_it_stands():
+    row = FieldRow(provider="test", field="*.mark.scope", action="ignore", note="No scopes there.")
+    mark, kept = {"type": "x", "scope": "all"}, {"type": "x"}
+    text = {"type": "text", "text": "t", "mark": mark}
+    body = {
+        "system": [text],
+        "messages": [
+            {"role": "user", "content": [{"type": "tool_result", "content": [text]}]},
+            {"role": "user", "content": "x"},
+        ],
+        "tools": [{"name": "a", "input_schema": {"mark": mark}}, {"name": "b", "mark": mark}],
+    }
+    call = make_call(body)
+    before = copy.deepcopy(call.body)
+    asked = call.body["messages"]
+    Capabilities(Catalog({"p": [row]})).check(call, TestHost())
+    assert call.body["system"] == [{**text, "mark": kept}]
+    assert call.body["messages"][0]["content"][0]["content"] == [{**text, "mark": kept}]
+    assert call.body["messages"][1] is asked[1]
+    assert call.body["tools"] == [{"name": "a", "input_schema": {"mark": mark}}, {"name": "b", "mark": kept}]
+    assert [(one.manner, one.name, one.why) for one in call.left_out] == [
+        ("ignored-params", "mark.scope", "No scopes there.")
+    ]
+    assert before["messages"] == asked
+
+
+def test_content_without_the_key_stays_the_very_object():
+    row = FieldRow(provider="test", field="*.mark.scope", action="ignore")
+    call = make_call({"messages": [{"role": "user", "content": [{"type": "text", "mark": {"type": "x"}}]}]})
+    messages = call.body["messages"]
+    Capabilities(Catalog({"p": [row]})).check(call, TestHost())
+    assert call.body["messages"] is messages
+    assert call.left_out == ()

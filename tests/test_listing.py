@@ -118,7 +118,6 @@ def test_a_page_shows_only_what_the_key_may_ask_for():
         ({"after_id": "b"}, "cd", False),
         ({"before_id": "c"}, "ab", False),
         ({"after_id": "a", "limit": "2"}, "bc", True),
-        ({"after_id": "nobody"}, "abcd", False),
     ],
 )
 def test_pages(query, shown, more):
@@ -131,6 +130,12 @@ def test_pages(query, shown, more):
 def test_a_limit_is_a_number_in_its_range(limit):
     with pytest.raises(InvalidRequest, match="limit: has to be a number from 1 to 1000"):
         listing(make_deployment()).page(EVERYBODY, {"limit": limit})
+
+
+@pytest.mark.parametrize("end", ["after_id", "before_id"])
+def test_a_page_does_not_begin_anew_where_its_end_has_gone(end):
+    with pytest.raises(InvalidRequest, match=f"{end}: there is no model 'gone'"):
+        listing(make_deployment()).page(EVERYBODY, {end: "gone"})
 
 
 def test_an_empty_page_has_no_ends():

@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway_infra_simulator import eventstream
+
 from gateway import config, strictjson
 from gateway.app import assemble
-from gateway.catalog import parse
 from gateway.deployments import Deployments
-from gateway.hookspecs import hookimpl
 from gateway.ledger import Report, Timings
 from gateway.plugins import discover
 from gateway.relay import Relay
 from gateway.reply import Reply
 from gateway.sse import Event
 from gateway.surface import Messages
-from gateway.testing import FakeDoor, TestHost, found, make_call
+from gateway.testing import FakeDoor, make_call
 
 TODAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PROMPT = 300
@@ -26,36 +26,23 @@ PROMPT = 300
 TEXT = "Forty bytes of text are about ten tokens"
 """The answer."""
 
-CLOUD_ROWS = """
-[[model]]
-provider = ["azure_ai", "vertex_ai", "bedrock"]
-upstream = ["claude-opus-4-6", "*anthropic.claude-opus-4-6-v1"]
-id = "claude-opus-4-6"
-book = "announcement"
-surcharge_above = 200000
-rates = { input = "5", cache_write_5m = "6.25", cache_write_1h = "10", cache_read = "0.50", output = "25" }
-"""
-"""Opus 4.6 on the hosts whose packages are not installed."""
+PLUGINS = [one for one in discover() if one.kind in {"provider", "feature"}]
+DEPLOYED = {
+    "anthropic": {"api_key": "sk-test"},
+    "azure_ai": {"api_key": "test", "api_base": "https://resource.services.ai.azure.com"},
+    "vertex_ai": {
+        "vertex_project": "project",
+        "vertex_location": "global",
+        "vertex_credentials": {
+            "type": "authorized_user", "client_id": "1", "client_secret": "1", "refresh_token": "1",
+        },
+    },
+    "bedrock": {"api_key": "test", "aws_region_name": "us-east-1"},
+}  # fmt: skip
+"""What a deployment of each provider has to say; a case may say more."""
 
-
-def cloud(host):
-    """A provider package as it will be, as far as bills are concerned."""
-
-    class Plugin:
-        @hookimpl
-        def register_provider(self):
-            return TestHost(name=host)
-
-        @hookimpl
-        def register_catalog(self):
-            return [row for row in parse(CLOUD_ROWS, "clouds") if row.provider == host]
-
-    return found(Plugin, host, "provider")
-
-
-INSTALLED = [one for one in discover() if one.kind in {"provider", "feature"}]
-ABSENT = {"azure_ai", "vertex_ai", "bedrock"} - {one.name for one in INSTALLED}
-PLUGINS = [*INSTALLED, *(cloud(name) for name in sorted(ABSENT))]
+CONVERSE = "bedrock/converse/"
+"""How a host begins that speaks another language, usage included."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +53,7 @@ class Answer:
     host: str = "anthropic/claude-opus-4-6"
     at: datetime = TODAY
     asked: Mapping[str, Any] = field(default_factory=dict)
-    stated: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     prices: Mapping[str, str] = field(default_factory=dict)
     stopped: str = "end_turn"
 
@@ -80,26 +67,49 @@ class Till:
 
     def settle(self, answer, told=None):
         """The entry, after the answer has gone through a relay, told in one piece unless ``told`` has its pieces."""
-        events = told or as_json(answer)
-        stream = events[0].name != "message"
+        told = told or as_json(answer)
+        translated = isinstance(told, Spoken)
+        stream = told.stream if translated else told[0].name != "message"
         call = make_call({"stream": stream, **answer.asked}, deployment=self._deployment(answer), at=answer.at)
+        provider = self.parts.providers[call.host.provider]
         reply = Reply(FakeDoor(), Messages("anthropic-version"), call.id)
         reply.answer_to(call)
 
         def settled(usage, outcome, error):
-            report = Report(call, 1, outcome, Timings(None, 0, 0), stated=lambda: answer.stated, error=error)
+            report = Report(call, 1, outcome, Timings(None, 0, 0), stated=lambda: provider.served(call), error=error)
             return self._settlement.settle(report, usage)
 
-        return Relay(reply, (), settled, lambda: PROMPT).run([events], stream=stream)
+        bursts = provider.events(call, told) if translated else [told]
+        return Relay(reply, (), settled, lambda: PROMPT).run(bursts, stream=stream)
 
     def _deployment(self, answer):
-        params = {"model": answer.host, **answer.prices}
+        own = DEPLOYED[answer.host.partition("/")[0]]
+        params = {"model": answer.host, **own, **answer.settings, **answer.prices}
         told = config.parse(f"model_list: [{{model_name: one, params: {json.dumps(params)}}}]", "till", {})
         return Deployments(told, self.parts.providers).read()[0]
 
 
+@dataclass(frozen=True)
+class Spoken:
+    """What a host says in a language of its own, as its provider reads it."""
+
+    body: bytes
+    stream: bool = False
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def read(self):
+        return self.body
+
+    def chunks(self):
+        yield self.body
+
+
 def as_json(answer):
     """The answer in one piece."""
+    if answer.host.startswith(CONVERSE):
+        message = {"message": {"role": "assistant", "content": [{"text": TEXT}]}}
+        return Spoken(strictjson.dumps({"output": message, "stopReason": answer.stopped, "usage": answer.usage}))
     content = [{"type": "text", "text": TEXT}]
     return [event("message", content=content, stop_reason=answer.stopped, usage=answer.usage)]
 
@@ -109,10 +119,21 @@ def as_stream(answer):
 
     The Messages API reference says which is which; the first count of output is a small one.
     """
+    if answer.host.startswith(CONVERSE):
+        return Spoken(b"".join(frames(answer)), stream=True)
     first = {name: value for name, value in answer.usage.items() if name not in LATE}
     if isinstance(first.get("output_tokens"), int):
         first["output_tokens"] = min(first["output_tokens"], 1)
     return pieces(answer, first, {name: value for name, value in answer.usage.items() if name in RUNNING})
+
+
+def frames(answer):
+    """The answer in Converse's pieces, which tell usage after the end."""
+    yield eventstream.event("messageStart", {"role": "assistant"})
+    yield eventstream.event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": TEXT}})
+    yield eventstream.event("contentBlockStop", {"contentBlockIndex": 0})
+    yield eventstream.event("messageStop", {"stopReason": answer.stopped})
+    yield eventstream.event("metadata", {"usage": answer.usage})
 
 
 def pieces(answer, first, *running):

@@ -23,6 +23,7 @@ FIELD = re.compile(r"^  (\S.{8}) (.*(?:\n {12}.*)*)", re.MULTILINE)
 LINE = re.compile(r"(\w+) +([\d,]+) x ([\d.]+)( each)?((?: x \w+ [\d.]+)*) = ([\d.]+)")
 FACTOR = re.compile(r" x (\w+) ([\d.]+)")
 PASS = re.compile(r"pass (\w+)(?: by (\S+))?")
+BASE = re.compile(r"^  ([A-Z][\w., ]+?)  " + r" +([\d.]+)" * len(KINDS), re.MULTILINE)
 EXPLAINED = dict(FIELD.findall(TEXT.partition("\n\n\n")[0].partition("Base prices")[0]))
 
 
@@ -67,7 +68,7 @@ def read(text):
             host=told["host"],
             at=datetime.fromisoformat(told["at"]).replace(tzinfo=UTC) if "at" in told else TODAY,
             stopped=told.get("stopped", "end_turn"),
-            **{word: json.loads(told.get(word, "{}")) for word in ("asked", "stated", "prices")},
+            **{word: json.loads(told.get(word, "{}")) for word in ("asked", "settings", "prices")},
         ),
         lines=list(bill(told.get("bill", ""), own)),
         total=None if told["total"] == "none" else Decimal(told["total"]),
@@ -104,6 +105,31 @@ CASES = [
 ]
 EACH = [pytest.param(case, id=case.name) for case in CASES]
 
+HOSTS = {
+    "anthropic": "anthropic/{}",
+    "azure_ai": "azure_ai/{}",
+    "vertex_ai": "vertex_ai/{}",
+    "bedrock": "bedrock/global.anthropic.{}",
+}
+ONE_OF_EACH = {
+    "input_tokens": 1000,
+    "cache_creation_input_tokens": 2000,
+    "cache_creation": {"ephemeral_5m_input_tokens": 1000, "ephemeral_1h_input_tokens": 1000},
+    "cache_read_input_tokens": 1000,
+    "output_tokens": 1000,
+}
+
+
+def base_prices():
+    """The table of base prices: a model's id, and its prices by kind."""
+    for names, *prices in BASE.findall(TEXT):
+        family = ""
+        for name in names.split(","):
+            family = name.split()[0] if len(name.split()) > 1 else family
+            id_ = f"claude-{family}-{name.split()[-1]}".lower().replace(".", "-")
+            yield id_, dict(zip(KINDS, map(Decimal, prices), strict=True))
+
+
 till = cache(lambda book: Till(book=book))
 
 
@@ -139,6 +165,15 @@ def test_the_gateway_writes_the_bill_of_the_table(case, told):
         assert [said.partition("=")[0] for said in entry.odd] == case.odd
         assert entry.estimated == case.estimated
         assert entry.bill is None or entry.bill.book == book
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize(("model", "prices"), list(base_prices()))
+def test_every_host_has_the_base_prices_of_the_table(model, prices, host):
+    for book in BOOKS:
+        entry = till(book).settle(Answer(ONE_OF_EACH, HOSTS[host].format(model)))
+        assert {line.kind: line.price for line in entry.bill.lines} == prices
+        assert (entry.unpriced, {line.model for line in entry.bill.lines}) == ((), {model})
 
 
 WHOLE_WAY = (

@@ -48,10 +48,16 @@ def till(names, book):
 counts = st.one_of(st.integers(0, 400_000), st.sampled_from([0, 1, 100_000, 100_001, 200_000, 200_001]))
 speeds = st.sampled_from(["fast", "standard", "turbo", None])
 places = st.sampled_from(["us", "global", "not_available", "mars", None])
-hosts = st.sampled_from([
-    "anthropic/claude-opus-4-6", "anthropic/claude-opus-4-7", "anthropic/claude-opus-5-5", "anthropic/claude-haiku-5-5",
-    "anthropic/claude-sonnet-4-5", "anthropic/claude-opus-9", "bedrock/us.anthropic.claude-opus-4-6-v1",
-])  # fmt: skip
+DEPLOYMENTS = [
+    *({"host": f"anthropic/claude-{name}"} for name in ("opus-4-6", "opus-4-7", "opus-5-5", "haiku-5-5", "sonnet-4-5", "opus-9")),
+    {"host": "azure_ai/claude-opus-4-6", "settings": {"data_zone": "us"}},
+    {"host": "azure_ai/ours", "settings": {"base_model": "claude-opus-5-5-fast"}},
+    {"host": "vertex_ai/claude-fable-5-2"},
+    {"host": "vertex_ai/claude-opus-4-6", "settings": {"vertex_location": "us-east5"}},
+    {"host": "bedrock/us.anthropic.claude-opus-4-6-v1"},
+    {"host": "bedrock/invoke/global.anthropic.claude-haiku-5-5"},
+]  # fmt: skip
+deployments = st.sampled_from(DEPLOYMENTS)
 DAYS = ("2026-02-05", "2026-02-07", "2026-02-21", "2026-03-13", "2026-05-20", "2026-06-29", "2026-11-22")
 days = st.sampled_from([datetime.fromisoformat(day).replace(tzinfo=UTC) for day in DAYS])
 books = st.sampled_from(BOOKS)
@@ -105,12 +111,11 @@ insane = st.builds(
 
 def answers(usages):
     return st.builds(
-        Answer,
+        lambda where, **said: Answer(**where, **said),
+        deployments,
         usage=usages,
-        host=hosts,
         at=days,
         asked=st.fixed_dictionaries({}, optional={"speed": speeds, "inference_geo": places}),
-        stated=st.sampled_from([{}, {"inference_geo": "us"}, {"inference_geo": "global"}]),
         stopped=st.sampled_from(["end_turn", "refusal", "compaction", "max_tokens"]),
     )
 

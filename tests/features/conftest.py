@@ -1,28 +1,22 @@
-"""A stage for the features: hosts on loopback, a gateway in front of them, clients in memory.
-
-A provider whose package is installed plays itself. One that does not exist yet is played by a provider of its name that
-speaks the Messages dialect plainly, so its part is taken over the day that the package arrives.
-"""
+"""A stage for the features: the hosts on loopback, a gateway in front of them, clients in memory."""
 
 import json
 import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
 from gateway_infra_simulator import Simulator
-from marshmallow import Schema, fields
-from requests.auth import AuthBase
+from gateway_infra_simulator.amazon import ACCESS_KEY, SECRET_KEY
 
-from gateway import ModelRow, Outbound, Provider, hookimpl, strictjson
 from gateway.app import create_app
 from gateway.config import parse
 from gateway.plugins import discover
-from gateway.testing import RATES, found
 from tests.features.answers import ANSWERS, SUMMARY
+from tests.features.wires import WIRES
 
 HERE = Path(__file__).parent
 KEY = "sk-features"
@@ -30,9 +24,7 @@ HOST_KEY = "sim-key"
 PATHS = {"messages": "/v1/messages", "chat": "/v1/chat/completions"}
 HELLO = {"max_tokens": 5000, "messages": [{"role": "user", "content": "Hello"}]}
 
-TABLE = tomllib.loads((HERE / "hosts.toml").read_text())
-MODELS: Mapping[str, dict] = TABLE["model"]
-ROWS: Mapping[str, dict] = TABLE["row"]
+ROWS: Mapping[str, dict] = tomllib.loads((HERE / "hosts.toml").read_text())["row"]
 
 BETAS = {
     "adaptive_thinking": (),
@@ -61,90 +53,15 @@ ASKS: Mapping[str, dict] = {
 """What a request says that uses a feature."""
 
 
-class Settings(Schema):
-    """What a played deployment says."""
-
-    api_base = fields.Str(required=True)
-
-
-class HostKey(AuthBase):
-    """Signs as the simulated host wants it."""
-
-    def __call__(self, request):
-        request.headers["x-api-key"] = HOST_KEY
-        return request
-
-
-class Played(Provider):
-    """A host that is reached under another's name."""
-
-    settings = Settings
-
-    def __init__(self, name):
-        self.name = name
-        self.passes_unknown_betas = TABLE["provider"][name]["passes_unknown_betas"]
-        self.models = {row["upstream"][model]: MODELS[model]["id"] for row in of_provider(name) for model in MODELS}
-
-    def auth(self, deployment):
-        return HostKey()
-
-    def encode(self, call):
-        headers = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "gateway"}
-        headers["anthropic-version"] = call.version
-        if call.betas:
-            headers["anthropic-beta"] = ",".join(call.betas)
-        body = strictjson.dumps({**call.body, "model": self.models[call.host.upstream]})
-        return Outbound("POST", f"{call.host.settings['api_base']}/v1/messages", headers, body)
-
-    def rows(self):
-        for id_, row in ((one["id"], one) for one in MODELS.values()):
-            yield ModelRow(
-                provider=self.name,
-                upstream=tuple(name for name, model in self.models.items() if model == id_),
-                id=id_,
-                max_output=row["max_output"],
-                surcharge_above=row.get("surcharge_above", 0),
-                book="announcement",
-                rates=RATES,
-                source="test",
-            )
-
-
-def of_provider(name):
-    return [row for row in ROWS.values() if row["provider"] == name]
-
-
-def played(name):
-    """A plugin that brings a played provider, as discovery would find it."""
-
-    class PlayedPlugin:
-        @hookimpl
-        def register_provider(self):
-            return Played(name)
-
-        @hookimpl
-        def register_catalog(self):
-            return [*Played(name).rows()]
-
-    return found(PlayedPlugin, name, "provider")
-
-
 @cache
 def installed():
     """What is installed here, but for what only runs a gateway."""
     return [one for one in discover() if one.kind != "infra"]
 
 
-def is_played(provider):
-    return not any(one.name == provider for one in installed())
-
-
 def cast(*, without=()):
-    """Every plugin that a test needs: what is installed, and who plays the providers that are not."""
-    return [
-        *(one for one in installed() if one.name not in without),
-        *(played(name) for name in TABLE["provider"] if is_played(name)),
-    ]
+    """Every plugin but some."""
+    return [one for one in installed() if one.name not in without]
 
 
 @dataclass(frozen=True)
@@ -166,10 +83,15 @@ class Answered:
 
 @dataclass
 class Stage:
-    """A simulated host, and gateways in front of it."""
+    """The simulated hosts, and gateways in front of them."""
 
     sim: Simulator
     _apps: dict = field(default_factory=dict)
+
+    def calls(self, count):
+        """The calls that reached a host, once so many are over; who only asked Google for a token made none."""
+        tokens = sum(is_token(record) for record in self.sim.log)
+        return [record for record in self.sim.wait(count + tokens) if not is_token(record)]
 
     def app(self, deployments, settings="", plugins=None):
         """A gateway: ``{model name: [(row, model), ...]}``, further configuration, and the plugins to use.
@@ -204,9 +126,18 @@ class Stage:
 
     def _params(self, row, model):
         told = ROWS[row]
-        settings = {"api_base": "{host}"} if is_played(told["provider"]) else told["settings"]
-        own = {name: value.format(host=self.sim.url, key=HOST_KEY) for name, value in settings.items()}
+        own = {name: value.format(**self._known) for name, value in told["settings"].items()}
         return {"model": f"{told['provider']}/{told['upstream'][model]}", **own}
+
+    @cached_property
+    def _known(self):
+        return {
+            "host": self.sim.url,
+            "key": HOST_KEY,
+            "account": json.dumps(self.sim.service_account),
+            "access_key": ACCESS_KEY,
+            "secret_key": SECRET_KEY,
+        }
 
 
 def post(client, surface, body, *betas):
@@ -227,21 +158,25 @@ def asking(features, **more):
     return body | more
 
 
-def tokens(record):
-    """The beta tokens of a request that reached the host, wherever its provider puts them."""
-    headers = [value for name, value in record.raw_headers if name.lower() == "anthropic-beta"]
-    assert len(headers) <= 1, headers
-    return headers[0].split(",") if headers else record.json.get("anthropic_beta", [])
+def sent(row, model, body, betas=(), *, stream=False):
+    """What has to arrive at a row for this body of the Messages API."""
+    return WIRES[row](ROWS[row]["upstream"][model], body, [*betas], stream=stream)
+
+
+def is_token(record):
+    return record.wire == "google"
 
 
 def wire(record):
-    """A request as it reached the host, byte for byte."""
-    return record.method, record.path, record.query, record.raw_headers, record.body
+    """A request as it reached the host, byte for byte, but for a signature and its time."""
+    headers = [one for one in record.raw_headers if one[0].lower() not in ("authorization", "x-amz-date")]
+    return record.method, record.raw_path, record.query, headers, record.body
 
 
 @pytest.fixture(scope="session")
 def _stage():
     with Simulator(keys=(HOST_KEY,)) as sim:
+        sim.bedrock.on_demand = False  # as the real one, it wants an inference profile
         stage = Stage(sim)
         remember(stage)
         yield stage

@@ -1,7 +1,7 @@
 """The whole grid: feature, kind of host, surface, JSON or stream -> the exact request, and the exact answer or refusal.
 
-What is asked and what has to come of it stands in grid.toml. The host is simulated; it refuses what the real API
-refuses, so a request that arrives is one that the API takes.
+What is asked and what has to come of it stands in grid.toml. The hosts are simulated; they refuse what the real ones
+refuse, so a request that arrives is one that its host takes.
 """
 
 import http.client
@@ -12,29 +12,17 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 
+from gateway.testing import parse_stream
 from tests.features.answers import ANSWERS, COSTS
-from tests.features.conftest import (
-    BETAS,
-    HELLO,
-    HERE,
-    MODELS,
-    PATHS,
-    ROWS,
-    cast,
-    installed,
-    is_played,
-    post,
-    tokens,
-)
+from tests.features.conftest import BETAS, HELLO, HERE, PATHS, ROWS, cast, post, sent
+from tests.features.wires import WIRES, seen, unframed
 
 GRID = tomllib.loads((HERE / "grid.toml").read_text())
 FORWARD = "general_settings: {forward_client_headers_to_llm_api: true}"
-ENVELOPE = ("anthropic_version", "anthropic_beta")
-"""Fields that some hosts want in the body where others want headers."""
+GOLDEN = HERE / "golden"
 
 
 @dataclass(frozen=True)
@@ -92,15 +80,17 @@ def test_a_cell_of_the_grid(stage, case, row, surface, stream):
         assert not stage.sim.log
         check_refusal(got, surface, *case.refusal(ROWS[row]["provider"]))
     else:
-        (record,) = stage.sim.wait(1)
+        (record,) = stage.calls(1)
         assert record.status == 200, got.body
-        check_request(record, row, case, stream)
+        assert seen(record) == expected(case, row, stream=stream)
         assert got.status == 200
         assert got.headers.get("gateway-cost-usd") == (None if stream else COSTS[case.answer])
-        if surface == "messages":
-            check_message(got, case, stream, host_says(stage, record, case))
+        if surface == "chat":
+            check_chat(got, case, row, stream)
+        elif row == "converse":
+            check_converted(got, case, stream)
         else:
-            check_chat(got, case, stream)
+            check_message(got, case, stream, host_says(stage, record, case))
 
 
 # ---------------------------------------------------------------------------------------------------- the request
@@ -115,19 +105,9 @@ def asked(case, surface, stream):
     return body
 
 
-def check_request(record, row, case, stream):
-    sends = case.ask if case.sends is None else case.sends
-    expected = {**HELLO, **sends} | ({"stream": True} if stream else {})
-    body = {name: value for name, value in record.json.items() if name not in ENVELOPE}
-    name = body.pop("model", None) or unquote(record.path)
-    assert name == model_at(row, case.model) or f"/{model_at(row, case.model)}" in name
-    assert body == expected
-    assert tokens(record) == list(case.betas)
-
-
-def model_at(row, model):
-    """What the host calls a model; a played one knows its plain id."""
-    return MODELS[model]["id"] if is_played(ROWS[row]["provider"]) else ROWS[row]["upstream"][model]
+def expected(case, row, *, stream):
+    body = {**HELLO, **(case.ask if case.sends is None else case.sends)}
+    return sent(row, case.model, body, case.betas, stream=stream)
 
 
 # ----------------------------------------------------------------------------------------------------- the answer
@@ -137,31 +117,62 @@ def host_says(stage, record, case):
     """The host's own bytes: what it says to the same request when nobody stands between."""
     stage.sim.queue(ANSWERS[case.answer])
     host = http.client.HTTPConnection(stage.sim.url.removeprefix("http://"))
-    host.request(record.method, record.path, record.body, dict(record.raw_headers))
-    answer = host.getresponse().read()
+    host.request(record.method, record.raw_path, record.body, dict(record.raw_headers))
+    answer = host.getresponse()
+    frames = answer.headers["content-type"] == "application/vnd.amazon.eventstream"
+    said = unframed(answer.read()) if frames else answer.read()
     host.close()
-    return answer
+    return said
 
 
 def check_message(got, case, stream, said):
     """The host's own bytes, but for the model's name, and at a stream's end the cost."""
     (theirs,) = re.findall(rb'"model":"[^"]+"', said)
     ours = f'"model":"{case.model}"'.encode()
-    comment = f": gateway-cost-usd {COSTS[case.answer]}\n\n".encode() if stream else b""
-    assert got.body == said.replace(theirs, ours) + comment
+    assert got.body == said.replace(theirs, ours) + (cost(case) if stream else b"")
 
 
-def check_chat(got, case, stream):
-    """The completion or the chunks of the golden file."""
-    golden = json.loads((HERE / "golden" / f"{case.answer}.json").read_text())
+def check_converted(got, case, stream):
+    """The message or the events of the golden file: Converse's own words are no Messages JSON."""
+    golden = json.loads((GOLDEN / "converse" / f"{case.answer}.json").read_text())
     if not stream:
-        assert normal(got.json, case) == golden["completion"]
+        assert nameless(got.json, case) == golden["message"]
+        return
+    assert got.body.endswith(cost(case))
+    first, *events = [event.json() for event in parse_stream(got.body.removesuffix(cost(case)))]
+    assert [{**first, "message": nameless(first["message"], case)}, *events] == golden["events"]
+
+
+def nameless(message, case):
+    """Without the id, which the host's request id makes, and the name that was asked for."""
+    assert message["id"].startswith("msg_")
+    assert message["model"] == case.model
+    return {**message, "id": "msg_1", "model": "opus"}
+
+
+def cost(case):
+    return f": gateway-cost-usd {COSTS[case.answer]}\n\n".encode()
+
+
+def check_chat(got, case, row, stream):
+    """The completion or the chunks of the golden file."""
+    golden = json.loads((GOLDEN / f"{case.answer}.json").read_text())
+    if not stream:
+        assert normal(got.json, case) == stated(golden["completion"], row)
         return
     *frames, last, rest = got.body.decode().split("\n\n")
     assert (last, rest) == ("data: [DONE]", "")
     chunks = [json.loads(frame.removeprefix("data: ")) for frame in frames]
     assert len({chunk["id"] for chunk in chunks}) == 1
-    assert [normal(chunk, case) for chunk in chunks] == golden["chunks"]
+    assert [normal(chunk, case) for chunk in chunks] == [stated(chunk, row) for chunk in golden["chunks"]]
+
+
+def stated(value, row):
+    """A completion or a chunk with the usage that the row's host states."""
+    if not value["usage"]:
+        return value
+    usage = value["usage"] | ROWS[row].get("says", {})
+    return {**value, "usage": {name: said for name, said in usage.items() if name not in ROWS[row].get("unsaid", ())}}
 
 
 def normal(value, case):
@@ -188,8 +199,13 @@ def check_refusal(got, surface, message, param, details):
 
 
 def test_every_answer_has_a_price_and_a_golden_file():
-    kept = {path.stem for path in (HERE / "golden").glob("*.json")}
-    assert set(ANSWERS) == set(COSTS) == kept == {case.there(row).answer for case in CASES for row in ROWS}
+    assert set(ANSWERS) == set(COSTS) == kept(GOLDEN) == {case.there(row).answer for case in CASES for row in ROWS}
+    served = [case.there("converse") for case in CASES if not case.there("converse").refused]
+    assert kept(GOLDEN / "converse") == {case.answer for case in served if "messages" in case.surfaces}
+
+
+def kept(folder):
+    return {path.stem for path in folder.glob("*.json")}
 
 
 def test_every_refusal_is_met_and_every_case_is_named_once():
@@ -204,9 +220,6 @@ def test_no_beta_and_no_word_of_the_table_is_without_effect():
     assert {row for case in CASES for one in case.on for row in one["rows"]} <= set(ROWS)
 
 
-def test_every_provider_is_on_stage_once_and_an_installed_one_plays_itself():
-    providers = [one for one in cast() if one.kind == "provider"]
-    assert sorted(one.name for one in providers) == sorted({row["provider"] for row in ROWS.values()})
-    themselves = {one.name for one in providers if one in installed()}
-    assert themselves == {one.name for one in installed() if one.kind == "provider"}
-    assert "anthropic" in themselves
+def test_every_provider_has_a_row_and_every_row_a_wire():
+    assert {row["provider"] for row in ROWS.values()} == {one.name for one in cast() if one.kind == "provider"}
+    assert set(ROWS) == set(WIRES)

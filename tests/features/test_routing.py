@@ -8,7 +8,8 @@ from collections import Counter
 
 import pytest
 
-from tests.features.conftest import ASKS, BETAS, HELLO, PATHS, SUMMARY, asking, cast, post, wire
+from tests.features.conftest import ASKS, BETAS, HELLO, PATHS, SUMMARY, asking, cast, post, sent, wire
+from tests.features.wires import seen
 
 DROP = "litellm_settings: {drop_params: true}"
 FORWARD = "general_settings: {forward_client_headers_to_llm_api: true}"
@@ -63,14 +64,14 @@ def test_of_1000_requests_those_with_a_need_go_where_it_is_met_and_the_others_by
 def test_a_history_with_a_summary_goes_on_to_the_place_that_can_read_it(stage, surface):
     client = stage.kept({"opus": [("bedrock", "opus", 9), ("anthropic", "opus", 1)]})
     assert places(client, surface, {"messages": HISTORY}, 50) == {"anthropic/opus": 50}
-    sent = stage.sim.wait(50)
+    sent = stage.calls(50)
     assert {record.headers["anthropic-beta"] for record in sent} == set(BETAS["compaction"])
 
 
 def test_a_level_goes_on_to_the_model_that_knows_it(stage):
     client = stage.kept({"opus": [("anthropic", "opus", 9), ("anthropic", "newer", 1)]})
     assert places(client, "chat", {"reasoning_effort": "xhigh"}, 50) == {"anthropic/newer": 50}
-    assert {record.json["output_config"]["effort"] for record in stage.sim.wait(50)} == {"xhigh"}
+    assert {record.json["output_config"]["effort"] for record in stage.calls(50)} == {"xhigh"}
     assert set(places(client, "chat", {"reasoning_effort": "high"}, 100)) == {"anthropic/opus", "anthropic/newer"}
 
 
@@ -80,7 +81,7 @@ def test_thinking_is_prepared_for_the_model_that_it_goes_to(stage):
     assert len(places(client, "chat", {"reasoning_effort": "high"}, 100)) == 2
     written = {
         record.json["model"]: (record.json["thinking"], record.headers.get("anthropic-beta"))
-        for record in stage.sim.wait(100)
+        for record in stage.calls(100)
     }
     assert written == {
         "claude-opus-4-6": ({"type": "adaptive"}, None),
@@ -103,6 +104,13 @@ def test_where_none_has_it_the_refusal_names_where_it_is(stage, surface, body, p
     assert got.json["error"]["message"].endswith(SOMEWHERE_ELSE)
     assert got.json["error"]["details"]["available_on"] == ["anthropic", "azure_ai", "vertex_ai"]
     assert not stage.sim.log
+
+
+def test_in_the_current_book_invoke_model_has_compaction_and_converse_still_has_none(stage):
+    client = stage.kept({"opus": [("converse", "opus", 9), ("bedrock", "opus", 1)]}, "pricing: {book: current}")
+    assert places(client, "messages", ASKS["compaction"], 20) == {"bedrock/opus": 20}
+    arrives = sent("bedrock", "opus", {**HELLO, **ASKS["compaction"]}, BETAS["compaction"])
+    assert [seen(record) for record in stage.calls(20)] == [arrives] * 20
 
 
 def test_a_need_that_two_places_lack_names_both(stage):
@@ -155,8 +163,9 @@ def test_what_no_place_has_is_dropped_and_named(stage, surface, feature, params,
     got = post(client, surface, asking([feature]), *BETAS[feature])
     assert (got.status, got.named("gateway-dropped-params")) == (200, params)
     assert got.named("gateway-dropped-betas") == list(BETAS[feature])
-    post(client, surface, asking([]))
-    dropped, plain = stage.sim.wait(2)
+    alone = stage.kept({"opus": [place(got).split("/")]})
+    post(alone, surface, asking([]))
+    dropped, plain = stage.calls(2)
     assert wire(dropped) == wire(plain)
 
 
@@ -171,8 +180,8 @@ def test_a_level_that_no_place_knows_is_dropped_whole(stage):
     client = stage.kept({"opus": [("anthropic", "opus"), ("bedrock", "opus")]}, DROP)
     got = post(client, "chat", asking([], reasoning_effort="xhigh"))
     assert (got.status, got.named("gateway-dropped-params")) == (200, ["reasoning_effort"])
-    (record,) = stage.sim.wait(1)
-    assert record.json.keys() == {"model", *HELLO}
+    (record,) = stage.calls(1)
+    assert seen(record) == sent(*place(got).split("/"), HELLO)
 
 
 def test_a_summary_in_the_history_cannot_be_dropped(stage):
@@ -211,7 +220,7 @@ def test_the_order_of_the_plugins_changes_no_byte_on_the_wire(stage, case):
         random.Random(seed).shuffle(plugins)
         client = stage.app({"opus": [("anthropic", "opus")], "older": [("anthropic", "older")]}, FORWARD, plugins)
         assert post(client, surface, body, *BETAS["long_context"]).status == 200
-    sent = {repr(wire(record)): record for record in stage.sim.wait(6)}
+    sent = {repr(wire(record)): record for record in stage.calls(6)}
     assert len(sent) == 1, "\n".join(sent)
 
 

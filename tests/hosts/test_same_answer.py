@@ -269,3 +269,17 @@ def test_every_wire_counts_the_same_prompt_alike(stage, wire):
     plainly = stage[0].post("/v1/messages/count_tokens", json={**body, "model": "anthropic"})
     assert counted.status_code == 200, counted.text
     assert counted.json["input_tokens"] == plainly.json["input_tokens"] > 0
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_mark_with_a_scope_is_served_everywhere(stage, wire):
+    mark = {"type": "ephemeral", "scope": "global"}
+    body = {
+        "model": wire,
+        "max_tokens": 9,
+        "system": [{"type": "text", "text": "x", "cache_control": mark}],
+        "messages": [ASKED],
+    }
+    answer = stage[0].post("/v1/messages", json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers.get("gateway-ignored-params") == (None if wire == "anthropic" else "cache_control.scope")

@@ -9,7 +9,7 @@ CORE = Path(__file__).parents[2] / "gateway"
 
 LAYERS = [
     {"errors", "redaction", "bearer"},
-    {"strictjson", "secret", "document", "address", "estimate", "drain"},
+    {"strictjson", "content", "secret", "document", "address", "estimate", "drain"},
     {"call", "sse", "watch"},
     {"params", "usage"},
     {"pricing"},

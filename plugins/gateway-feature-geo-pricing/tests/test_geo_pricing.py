@@ -82,7 +82,9 @@ def test_what_a_place_costs_is_a_matter_of_rows(provider, place, expected):
 
 def test_older_models_pay_for_regions_only_since_4_5():
     assert times("bedrock", "us", "claude-sonnet-4-5") == [Decimal("1.1")]
-    assert times("bedrock", "us", "claude-opus-4-1") == []
+    for old in ("claude-opus-4-1", "claude-sonnet-4-0", "claude-3-5-haiku-20241022"):
+        assert times("bedrock", "us", old) == times("vertex_ai", "us-east5", old) == [Decimal(1)], "not unpriced"
+    assert times("bedrock", "us-gov", "claude-opus-4-1") == []
     assert times("anthropic", "us", "claude-sonnet-4-5") == []
 
 

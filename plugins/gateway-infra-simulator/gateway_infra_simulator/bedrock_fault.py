@@ -90,7 +90,7 @@ def fault_response(fault: FaultError, request_id: str) -> Response:
 
 def error_response(status: int, error: Body, headers: Headers) -> Response:
     """A script's error; its type may name an exception of Bedrock, else its status decides."""
-    kind = error["type"]
+    kind = str(error["type"])
     if kind.endswith("Exception"):
         name = kind[:1].upper() + kind[1:]
         return _response(STATUSES.get(name, status), name, _payload(name, error), headers)
@@ -100,7 +100,7 @@ def error_response(status: int, error: Body, headers: Headers) -> Response:
 
 def frame_name(kind: str, *, times_out: bool = True) -> str:
     """The exception frame of an error's type; converse-stream has none for a timeout."""
-    name = kind if kind.endswith("Exception") else FRAMES.get(kind, "modelStreamErrorException")
+    name = kind if str(kind).endswith("Exception") else FRAMES.get(kind, "modelStreamErrorException")
     return name if times_out or name != "modelTimeoutException" else "modelStreamErrorException"
 
 

@@ -71,17 +71,16 @@ class AzureAi(Provider):
         """The deployment's key or identity, else the key in the variable that LiteLLM reads."""
         return self._signers.find(deployment.settings)
 
-    def refused(self, deployment: Deployment) -> None:
+    def refused(self, deployment: Deployment) -> bool:
         """A token may be revoked before its hour is over; a key stays what it is."""
         signer = self.auth(deployment)
-        if isinstance(signer, Bearer):
-            signer.forget()
+        return isinstance(signer, Bearer) and signer.forget()
 
     def private(self, deployment: Deployment) -> Iterable[str]:
-        """The resource's host, and the ids of the identity."""
-        settings = deployment.settings
-        words = (urlsplit(_base(deployment)).hostname, settings["tenant_id"], settings["client_id"])
-        return [word for word in words if word]
+        """The resource's host and name, and the ids of the identity."""
+        settings, host = deployment.settings, urlsplit(_base(deployment)).hostname or ""
+        resource = host.partition(".")[0] if host.endswith(".azure.com") else ""
+        return [word for word in (host, resource, settings["tenant_id"], settings["client_id"]) if word]
 
     def encode(self, call: Call) -> Outbound:
         """The body as it is, under the deployment's name in Foundry."""

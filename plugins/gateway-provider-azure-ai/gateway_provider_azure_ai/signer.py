@@ -21,8 +21,8 @@ KEY_VARIABLE = "AZURE_AI_API_KEY"
 SCOPE = "https://ai.azure.com/.default"
 """What a token has to be for (Anthropic's and Microsoft's pages on Claude in Foundry; older ones name another)."""
 
-PATIENCE: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 30}
-"""Seconds for each try at an identity service; azure-identity would wait 300, with a client waiting behind it."""
+PATIENCE: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 1}
+"""Seconds for each of two tries at an identity service; azure-identity would wait 300, with a client waiting."""
 
 REMEDIES: Mapping[str, str] = {
     "client_secret": "tenant_id, client_id and client_secret",

@@ -154,7 +154,8 @@ def test_a_refused_key_is_told_without_what_the_host_said():
 def test_what_a_client_reads_names_no_host():
     settings = PROVIDER.settings().load({"api_key": "k", "api_base": "https://contoso.services.ai.azure.com"})
     fault = PROVIDER.fault(404, {}, azure("404", "contoso.services.ai.azure.com has no such path"))
-    message = fault.error(Redaction(PROVIDER.private(make_deployment(settings=settings)))).message
+    redaction = Redaction(lambda: PROVIDER.private(make_deployment(settings=settings)))
+    message = fault.error(redaction).message
     assert "contoso" not in message
     assert "has no such path" in message
 

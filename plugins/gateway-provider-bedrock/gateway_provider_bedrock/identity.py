@@ -52,6 +52,7 @@ _PATIENCE = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attem
 _FAILURES = (BotoCoreError, ClientError, OSError, RuntimeError, ValueError)
 _SIGNED = ("content-type", "accept")
 _PERMANENT = range(400, 429)
+_SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
 
 
@@ -251,6 +252,8 @@ def _check_pairs(settings: Mapping[str, Any]) -> None:
             raise ConfigError(f"{one} needs {other} too.")
     if settings["aws_role_name"] and not _ROLE.fullmatch(settings["aws_role_name"]):
         raise ConfigError("aws_role_name has to be a role's ARN, such as arn:aws:iam::123456789012:role/claude.")
+    if settings["aws_session_name"] and not _SESSION.fullmatch(settings["aws_session_name"]):
+        raise ConfigError("aws_session_name has to be 2 to 64 letters, digits and any of +=,.@_- characters.")
     sources = [name for name in ("api_key", *OWN) if name in given and ("api_key" in given or name != "aws_role_name")]
     if len(sources) > 1:
         raise ConfigError(f"it names {' and '.join(sources)}; only one of them can say who it is.")

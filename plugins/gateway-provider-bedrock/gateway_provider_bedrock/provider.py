@@ -24,10 +24,10 @@ from gateway import (
     strictjson,
 )
 from gateway_provider_bedrock import converse, fault, frames, invoke
-from gateway_provider_bedrock.endpoint import Endpoints, private
+from gateway_provider_bedrock.endpoint import Endpoints
 from gateway_provider_bedrock.frames import Frame
 from gateway_provider_bedrock.identity import Identities
-from gateway_provider_bedrock.target import CONVERSE, INVOKE, Target
+from gateway_provider_bedrock.target import ANYWHERE, CONVERSE, INVOKE, Target
 
 VERBS: Mapping[tuple[str, bool], str] = {
     (INVOKE, False): "invoke",
@@ -81,6 +81,12 @@ class Bedrock(Provider):
             raise ConfigError(f"{target.id!r} is no model id, inference profile or ARN of Bedrock.")
         if bool(settings["guardrail_identifier"]) != bool(settings["guardrail_version"]):
             raise ConfigError("guardrail_identifier and guardrail_version need each other.")
+        named = Target.of(deployment.base_model)
+        if target.is_arn and not target.model and named.model and named.id == named.model:
+            raise ConfigError(
+                f"base_model {deployment.base_model!r} does not say where the profile runs, which decides the price; "
+                f"name it with its geography, such as us.{named.model} or {ANYWHERE}.{named.model}."
+            )
         region = self._endpoints.check(deployment)
         if target.region not in ("", region):
             raise ConfigError(f"its ARN is of region {target.region}, its aws_region_name {region}.")
@@ -96,12 +102,11 @@ class Bedrock(Provider):
         return upstream.removesuffix(target.id) + target.resource if target.is_arn else upstream
 
     def private(self, deployment: Deployment) -> Iterable[str]:
-        """Accounts, a role, a profile that only its account knows, a guardrail, a private endpoint."""
+        """Accounts, a guardrail, and the host, which tells region and private endpoint."""
         settings, target = deployment.settings, Target.of(deployment.upstream)
-        opaque = target.resource if target.is_arn and not target.model else ""
-        host = urlsplit(private(settings)).hostname
-        words = (target.account, opaque, *_role(settings["aws_role_name"]), settings["guardrail_identifier"], host)
-        return [word for word in words if word]
+        host = urlsplit(self._endpoints.base(deployment)).hostname
+        account = (settings["aws_role_name"] or "").split(":")[4:5]
+        return [word for word in (target.account, *account, settings["guardrail_identifier"], host) if word]
 
     def encode(self, call: Call) -> Outbound:
         """The request in the envelope of its API."""
@@ -199,12 +204,6 @@ def _named(deployment: Deployment) -> Target:
     """The target that says which model runs: the operator's word where the upstream is a profile of its account."""
     target = Target.of(deployment.upstream)
     return Target.of(deployment.base_model) if deployment.base_model and not target.model else target
-
-
-def _role(arn: str | None) -> tuple[str, str]:
-    """The account and the bare name of a role."""
-    *_, account, path = (arn or ":").split(":")
-    return account, path.rpartition("/")[2]
 
 
 def _guardrail(settings: Mapping[str, Any]) -> dict[str, str]:

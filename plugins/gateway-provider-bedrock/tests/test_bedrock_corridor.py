@@ -96,13 +96,13 @@ def test_a_refused_credential_is_the_gateways_and_says_no_more(ask, host):
     assert "token" not in answer.json["error"]["message"]
 
 
-def test_an_error_shows_neither_account_nor_profile_nor_host(ask, host):
-    text = f"{PROFILE} of account 123456789012 (a1b2c3d4e5f6) at {host.netloc.partition(':')[0]} is not ready"
+def test_an_error_shows_neither_account_nor_host(ask, host):
+    text = f"{PROFILE} of account 123456789012 at {host.netloc.partition(':')[0]} is not ready"
     host.answers = [refused(429, "ModelNotReadyException", text)]
     answer = ask(upstream=PROFILE, base_model="us.anthropic.claude-opus-4-6-v1")
     assert (answer.status_code, answer.json["error"]["type"]) == (429, "overloaded_error")
     shown = answer.json["error"]["message"]
-    assert not [word for word in ("123456789012", "a1b2c3d4e5f6", "127.0.0.1", "arn:") if word in shown]
+    assert not [word for word in ("123456789012", "127.0.0.1", "arn:") if word in shown]
     assert shown.endswith("is not ready")
 
 

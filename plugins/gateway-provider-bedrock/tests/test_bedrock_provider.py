@@ -129,6 +129,11 @@ def test_without_a_region_nothing_starts():
         (OWN, {"aws_region_name": "eu-west-1"}, "its ARN is of region us-east-1, its aws_region_name eu-west-1"),
         ("us-east-1/anthropic.claude-opus-4-6-v1", {}, "is no model id, inference profile or ARN"),
         (MODEL, {"guardrail_identifier": "g1"}, "guardrail_identifier and guardrail_version need each other"),
+        (
+            MODEL,
+            {"aws_role_name": "arn:aws:iam::123456789012:role/r", "aws_session_name": "s"},
+            "aws_session_name has to be 2",
+        ),
         (MODEL, {"guardrail_version": "1"}, "guardrail_identifier and guardrail_version need each other"),
     ],
 )
@@ -324,20 +329,36 @@ def test_a_public_name_shows_no_account(upstream, public):
     assert PROVIDER.public_name(upstream) == public
 
 
-def test_accounts_roles_profiles_guardrails_and_private_hosts_are_private():
+def test_accounts_guardrails_and_hosts_are_private_and_the_models_name_is_not():
     host = deployment(
         OWN,
-        aws_role_name="arn:aws:iam::210987654321:role/teams/claude-runner",
+        aws_role_name="arn:aws:iam::210987654321:role/teams/claude",
         api_base="https://vpce-1.internal.example:8443/aws",
         guardrail_identifier="gr-77",
         guardrail_version="1",
     )
-    assert {*PROVIDER.private(host)} == {
-        "123456789012", "a1b2c3d4e5f6", "210987654321", "claude-runner", "gr-77", "vpce-1.internal.example",
-    }  # fmt: skip
-    assert [*PROVIDER.private(deployment())] == []
-    assert [*PROVIDER.private(deployment(SYSTEM))] == ["123456789012"], "the model's name is no secret"
+    assert {*PROVIDER.private(host)} == {"123456789012", "210987654321", "gr-77", "vpce-1.internal.example"}
+    public = "bedrock-runtime.us-east-1.amazonaws.com"
+    assert [*PROVIDER.private(deployment())] == [public]
+    assert [*PROVIDER.private(deployment(SYSTEM))] == ["123456789012", public]
 
 
 def test_secrets_do_not_print():
     assert "top-secret" not in repr(deployment().settings)
+
+
+@pytest.mark.parametrize(
+    ("base_model", "works"),
+    [
+        ("anthropic.claude-opus-4-6-v1", False),
+        ("us.anthropic.claude-opus-4-6-v1", True),
+        ("global.anthropic.claude-opus-4-6-v1", True),
+    ],
+)
+def test_a_profile_of_ones_own_says_where_it_runs_because_that_decides_the_price(base_model, works):
+    host = deployment(OWN, {"base_model": base_model})
+    if works:
+        PROVIDER.check(host)
+    else:
+        with pytest.raises(ConfigError, match="such as us.anthropic.claude-opus-4-6-v1 or global.anthropic"):
+            PROVIDER.check(host)

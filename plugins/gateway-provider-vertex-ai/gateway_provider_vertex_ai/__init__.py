@@ -112,9 +112,9 @@ class VertexAI(Provider):
         identity = self._identities.of(deployment.settings["vertex_credentials"])
         return Signature(identity.bearer, _said(deployment, "quota_project") or identity.quota_project)
 
-    def refused(self, deployment: Deployment) -> None:
+    def refused(self, deployment: Deployment) -> bool:
         """A token may be revoked before its hour is over."""
-        self._identities.of(deployment.settings["vertex_credentials"]).bearer.forget()
+        return self._identities.of(deployment.settings["vertex_credentials"]).bearer.forget()
 
     def encode(self, call: Call) -> Outbound:
         """The body without the model, which stands in the URL; the verb says whether it is a stream."""
