@@ -128,6 +128,16 @@ class Provider:
         """The request for ``call.host``, JSON or stream as ``call.stream`` says. Pure."""
         raise NotImplementedError
 
+    def headers(self, call: Call) -> dict[str, str]:
+        """Headers that every host understands: the client's that may travel, and what we send and want back."""
+        return {
+            **call.headers,
+            "content-type": "application/json",
+            "accept": "text/event-stream" if call.stream else "application/json",
+            "accept-encoding": "identity",
+            "user-agent": "gateway",
+        }
+
     def encode_count(self, call: Call) -> Outbound:  # noqa: ARG002 - a host that cannot count needs no call
         """The request that counts the prompt's tokens. Pure.
 
@@ -142,7 +152,7 @@ class Provider:
         Raises:
             Garbled: it is no count.
         """
-        value = _object(body)
+        value = strictjson.object_or_empty(body)
         if not isinstance(value.get("input_tokens"), int):
             raise Garbled("The host's count of tokens cannot be understood.")
         return value
@@ -188,14 +198,5 @@ def seconds(value: str | None) -> int | None:
 
 
 def _error_object(body: bytes) -> dict[str, Any]:
-    error = _object(body).get("error")
+    error = strictjson.object_or_empty(body).get("error")
     return error if isinstance(error, dict) else {}
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    """A JSON object; an empty one for anything else."""
-    try:
-        value = strictjson.loads_lenient(body)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

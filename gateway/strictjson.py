@@ -52,6 +52,15 @@ def loads_lenient(text: bytes) -> Any:
     return jiter.from_json(text, allow_inf_nan=False, float_mode="lossless-float")
 
 
+def object_or_empty(text: bytes) -> dict[str, Any]:
+    """A host's words where they are a JSON object; an empty one for anything else."""
+    try:
+        value = loads_lenient(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 def dumps(value: Any) -> bytes:
     """Write compact JSON.
 

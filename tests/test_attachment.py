@@ -251,3 +251,18 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse(bring, monkey
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("it connected"))
     with pytest.raises(InvalidRequest, match="public address"):
         bring([turn(image("https://rebinding.example/a.png"))], allowed=is_public)
+
+
+def test_the_second_address_of_a_name_is_tried_where_the_first_leads_nowhere(bring, site, monkeypatch):
+    import socket
+
+    real = socket.getaddrinfo
+    port = int(site.rpartition(":")[2])
+
+    def resolve(host, *more, **named):
+        found = [one for one in real(host, *more, **named) if one[0] == socket.AF_INET]
+        return [(socket.AF_INET6, 1, 6, "", ("::1", port, 0, 0)), *found] if host == "localhost" else found
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)  # nobody listens on ::1
+    (told,) = bring([turn(image(f"{site}/a.png"))])
+    assert told["content"][0]["source"] == held("image/png", PNG)

@@ -333,3 +333,14 @@ def test_a_deployment_where_the_key_may_not_is_passed_over():
         assert door.answer_headers["gateway-deployment"] == "test/b"
     refused = ask({"model": "m"}, yaml=yaml.replace("test/b", "test/a"), plugins=plugins)
     assert (refused.status, b"wish: this key may not use hard." in refused.received) == (403, True)
+
+
+@responses.activate
+@pytest.mark.parametrize(("dropped", "again"), [(True, "true"), (False, "false")])
+def test_a_refused_credential_may_be_tried_again_where_another_one_is_fetched(monkeypatch, dropped, again):
+    refused = []
+    monkeypatch.setattr(TestHost, "refused", lambda self, deployment: refused.append(deployment.id) or dropped)
+    responses.post(URL, b"{}", status=401)
+    door = ask()
+    assert (door.status, door.answer_headers["x-should-retry"]) == (502, again)
+    assert refused == ["test/claude-test-1"]

@@ -72,3 +72,23 @@ def test_facts_are_cleaned_all_the_way_down():
 def test_an_operator_may_let_clients_see_everything_but_control_characters():
     redaction = Redaction(lambda: ["acme"], off=True)
     assert redaction.text("acme at https://h.example\x00") == "acme at https://h.example "
+
+
+def test_a_private_word_takes_nothing_away_from_longer_ones():
+    redaction = Redaction(lambda: ["claude", "max"])
+    told = redaction.text("max_tokens: 9 > 8 for global.anthropic.claude-opus-4-6-v1 in project claude, role/max")
+    assert told == "max_tokens: 9 > 8 for global.anthropic.claude-opus-4-6-v1 in project [removed], role/[removed]"
+
+
+def test_a_clients_own_words_lose_only_what_is_the_operators():
+    body = {"text": "write to me@example.com", "guard": ["gr-77", {"gr-77": 1}]}
+    assert Redaction(lambda: ["gr-77"]).without_private(body) == {
+        "text": "write to me@example.com", "guard": ["[removed]", {"gr-77": 1}],
+    }  # fmt: skip
+    assert Redaction(lambda: ["gr-77"], off=True).without_private(body) is body
+
+
+@pytest.mark.parametrize("address", ["10.0.0.7", "192.168.3.4", "172.31.0.1", "169.254.169.254", "127.0.0.1"])
+def test_addresses_of_inner_networks_are_taken_out(address):
+    assert Redaction().text(f"host {address}:8443 is down") == "host [removed]:8443 is down"
+    assert Redaction().text("claude 4.6.0.1 and 8.8.8.8") == "claude 4.6.0.1 and 8.8.8.8"

@@ -505,3 +505,12 @@ def test_a_host_that_tells_its_prompt_only_at_the_end_is_not_cheaper_when_it_bre
     assert ride.entry.passes[0].counts["input"] > 0
     whole = Ride().take(empty, delta(input_tokens=7, output_tokens=3), END)
     assert whole.passes[0].counts == {"input": 7, "output": 3}
+
+
+def test_a_whole_stream_that_never_told_its_prompt_is_estimated_and_says_so():
+    ride = Ride()
+    entry = ride.take(start(input_tokens=0, output_tokens=0), block(0, "text"), text("x"), delta(output_tokens=3), END)
+    assert entry.passes[0].counts["input"] > 0
+    assert (entry.estimated, entry.unpriced) == (True, ("usage: input_tokens",))
+    told = Ride().take(start(input_tokens=0, output_tokens=0), delta(input_tokens=0, output_tokens=3), END)
+    assert (told.passes[0].counts, told.estimated) == ({"output": 3}, False)

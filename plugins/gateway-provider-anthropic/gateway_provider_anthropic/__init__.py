@@ -73,14 +73,7 @@ class Anthropic(Provider):
         return self._post(call, "/v1/messages/count_tokens", {**call.body, "model": call.host.upstream})
 
     def _post(self, call: Call, path: str, body: Mapping[str, Any]) -> Outbound:
-        headers = {
-            **call.headers,
-            "content-type": "application/json",
-            "accept": "text/event-stream" if call.stream else "application/json",
-            "accept-encoding": "identity",
-            "user-agent": "gateway",
-            "anthropic-version": call.version,
-        }
+        headers = {**self.headers(call), "anthropic-version": call.version}
         if call.betas:
             headers["anthropic-beta"] = ",".join(call.betas)
         return Outbound("POST", _base(call.host) + path, headers, strictjson.dumps(body))

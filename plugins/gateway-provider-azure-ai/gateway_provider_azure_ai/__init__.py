@@ -84,11 +84,11 @@ class AzureAi(Provider):
 
     def encode(self, call: Call) -> Outbound:
         """The body as it is, under the deployment's name in Foundry."""
-        return _post(call, "/v1/messages")
+        return self._post(call, "/v1/messages")
 
     def encode_count(self, call: Call) -> Outbound:
         """The prompt, which the core has freed of what takes no part in counting."""
-        return _post(call, "/v1/messages/count_tokens")
+        return self._post(call, "/v1/messages/count_tokens")
 
     def served(self, call: Call) -> Mapping[str, str]:
         """What the type of the deployment decides and no answer tells: the place, and the speed."""
@@ -115,6 +115,13 @@ class AzureAi(Provider):
             details=error.details,
         )
 
+    def _post(self, call: Call, path: str) -> Outbound:
+        headers = {**self.headers(call), "anthropic-version": call.version}
+        if call.betas:
+            headers["anthropic-beta"] = ",".join(call.betas)
+        body: dict[str, Any] = {**call.body, "model": call.host.upstream}
+        return Outbound("POST", _base(call.host) + path, headers, strictjson.dumps(body))
+
 
 class AzureAiPlugin:
     """Brings the provider and what its models cost."""
@@ -128,21 +135,6 @@ class AzureAiPlugin:
     def register_catalog(self) -> Rows:
         """Models, base rates, meters, and what the host does with betas and fields."""
         return rows(__package__)
-
-
-def _post(call: Call, path: str) -> Outbound:
-    headers = {
-        **call.headers,
-        "content-type": "application/json",
-        "accept": "text/event-stream" if call.stream else "application/json",
-        "accept-encoding": "identity",
-        "user-agent": "gateway",
-        "anthropic-version": call.version,
-    }
-    if call.betas:
-        headers["anthropic-beta"] = ",".join(call.betas)
-    body: dict[str, Any] = {**call.body, "model": call.host.upstream}
-    return Outbound("POST", _base(call.host) + path, headers, strictjson.dumps(body))
 
 
 def _base(deployment: Deployment) -> str:

@@ -42,7 +42,7 @@ class PlatformError:
     @classmethod
     def read(cls, body: bytes) -> "PlatformError | None":
         """The platform's error in a body; None when the body is Claude's own, or nobody's that we know."""
-        value = _object(body)
+        value = strictjson.object_or_empty(body)
         error = value.get("error")
         if value.get("type") == "error" or (isinstance(error, dict) and "type" in error and "code" not in error):
             return None
@@ -66,11 +66,3 @@ class PlatformError:
     def details(self) -> dict[str, Any]:
         """Its code for machines, where it is more than the status."""
         return {"code": self.code} if self.code and not self.code.isdigit() else {}
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        value = strictjson.loads_lenient(body)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

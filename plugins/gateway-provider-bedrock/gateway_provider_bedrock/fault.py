@@ -49,7 +49,7 @@ PERMISSION = "The operator of this gateway has to grant its AWS identity this pe
 
 def read(usual: Fault, headers: Mapping[str, str], body: bytes) -> Fault:
     """What an answer with an error's status means; ``usual`` is what can be said of its status alone."""
-    told = _object(body)
+    told = strictjson.object_or_empty(body)
     name = _name(headers.get("x-amzn-errortype") or told.get("__type") or told.get("code"))
     status, kind = EXCEPTIONS.get(name, (usual.status, _KINDS.get(usual.status, usual.kind)))
     message = _message(told) or usual.message
@@ -96,11 +96,3 @@ def _details(told: Mapping[str, Any]) -> dict[str, Any]:
     """The status that the model itself gave, where the host says so."""
     original = told.get("originalStatusCode")
     return {"original_status": original} if isinstance(original, int) else {}
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        value = strictjson.loads_lenient(body)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

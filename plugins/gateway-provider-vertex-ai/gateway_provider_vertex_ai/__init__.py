@@ -164,13 +164,7 @@ class VertexAI(Provider):
         return _said(deployment, "vertex_project") or (identity.project if identity else "")
 
     def _post(self, call: Call, url: str, body: Mapping[str, Any], betas: Sequence[str]) -> Outbound:
-        headers = {
-            **call.headers,
-            "content-type": "application/json",
-            "accept": "text/event-stream" if call.stream else "application/json",
-            "accept-encoding": "identity",
-            "user-agent": "gateway",
-        }
+        headers = self.headers(call)
         if betas:
             headers["anthropic-beta"] = ",".join(dict.fromkeys(betas))
         return Outbound("POST", url, headers, strictjson.dumps(body))

@@ -78,11 +78,7 @@ def _denied(fault: Fault, error: Mapping[str, Any]) -> Fault:
 
 
 def _error(body: bytes) -> Mapping[str, Any]:
-    try:
-        value = strictjson.loads_lenient(body)
-    except ValueError:
-        return {}
-    error = value.get("error") if isinstance(value, dict) else None
+    error = strictjson.object_or_empty(body).get("error")
     return error if isinstance(error, dict) else {}
 
 
