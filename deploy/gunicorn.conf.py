@@ -14,7 +14,7 @@ from typing import Any
 from gunicorn import systemd
 from gunicorn.workers.sync import SyncWorker
 
-from gateway.serving import end_in_time
+from gateway.serving import begin_work
 
 # Where nginx finds us. "unix:/run/gateway/gateway.sock" is better still, because then no TCP port leads here at all;
 # several addresses stand with commas between them. nginx.conf has to name the same.
@@ -75,8 +75,10 @@ errorlog = "-"
 access_log_format = '%(t)s %(h)s "%(m)s %(U)s" %(s)s %(B)s bytes %(M)s ms call=%({gateway-call-id}o)s'
 
 
-post_worker_init = end_in_time
-"""What still runs five seconds before graceful_timeout ends is cut off with an error, and settled."""
+post_worker_init = begin_work
+"""What still runs five seconds before graceful_timeout ends is cut off with an error, and settled. And what a process
+that died left unsettled is found and written down.
+"""
 
 
 def on_starting(server: Any) -> None:

@@ -12,6 +12,7 @@ from gateway.errors import (
     ClaimConflict,
     ClientLeft,
     ConfigError,
+    Conflict,
     Forbidden,
     Garbled,
     GatewayError,
@@ -35,10 +36,12 @@ from gateway.errors import (
 from gateway.hold import Hold
 from gateway.hookspecs import hookimpl
 from gateway.ledger import Entry, Timings
+from gateway.limit import Limit
 from gateway.params import Beta, Param, Variant
 from gateway.pricing import Bill, Factor, Line, dollars
 from gateway.provider import Fault, HostAnswer, Outbound, Provider
 from gateway.relay import Filter
+from gateway.replay import Claim, Saved
 from gateway.secret import Secret, SecretField
 from gateway.sse import Event
 from gateway.surface import Action, Reading, Surface, Writer
@@ -58,13 +61,13 @@ else:  # hidden from type checkers, which would believe in every name
 
 
 __all__ = [
-    "Action", "Bearer", "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "ClaimConflict", "ClientLeft",
-    "ConfigError", "Deployment", "Entry", "Event", "Factor", "FactorRow", "Fault", "FieldRow", "Filter",
+    "Action", "Bearer", "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "Claim", "ClaimConflict", "ClientLeft",
+    "ConfigError", "Conflict", "Deployment", "Entry", "Event", "Factor", "FactorRow", "Fault", "FieldRow", "Filter",
     "Forbidden", "Garbled", "Gateway", "GatewayError", "Grant", "GrantRow", "Hold", "HostAnswer", "HttpUrl",
-    "InvalidRequest", "Line", "MeterRow", "ModelRow", "Need", "NotSupported", "Outbound", "Param", "Pass",
-    "Permissions", "Principal", "Provider", "RateLimited", "Reading", "Refusal", "Rows", "Secret", "SecretField",
-    "Surface", "Timings", "Token", "TooLarge", "Unauthenticated", "Unavailable", "Unidentified", "UnknownModel",
-    "UnknownParameter", "Unreachable", "UnsupportedCapability", "UnsupportedMedia", "UpstreamError",
+    "InvalidRequest", "Limit", "Line", "MeterRow", "ModelRow", "Need", "NotSupported", "Outbound", "Param", "Pass",
+    "Permissions", "Principal", "Provider", "RateLimited", "Reading", "Refusal", "Rows", "Saved", "Secret",
+    "SecretField", "Surface", "Timings", "Token", "TooLarge", "Unauthenticated", "Unavailable", "Unidentified",
+    "UnknownModel", "UnknownParameter", "Unreachable", "UnsupportedCapability", "UnsupportedMedia", "UpstreamError",
     "UpstreamRefused", "UpstreamTimeout", "Usage", "Variant", "Writer", "completion", "dollars", "hookimpl",
     "messages", "rows", "sse", "strictjson",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """create_app: load the plugins, freeze the tables, build the corridor, mount the views."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,7 +10,7 @@ from flask import Flask
 
 from gateway import config as configuration
 from gateway.attachment import Attachments
-from gateway.attempts import FALLBACK_OUTPUT, Attempts
+from gateway.attempts import Attempts
 from gateway.auth import MasterKey
 from gateway.call import Call, Deployment, Principal
 from gateway.capability import Capabilities
@@ -19,8 +20,7 @@ from gateway.deployments import Deployments
 from gateway.document import meant
 from gateway.drain import Drain
 from gateway.errors import ConfigError, DuplicatePlugin, GatewayError, UnpricedDeployment
-from gateway.estimate import prompt_tokens
-from gateway.hold import Hold, release
+from gateway.hold import Hold, release, spared
 from gateway.hookspecs import hookimpl
 from gateway.ledger import Entry, Settlement
 from gateway.listing import Listing
@@ -29,13 +29,17 @@ from gateway.pipeline import Admit, Pipeline
 from gateway.plugins import Found, Plugins, discover
 from gateway.pricing import Bill, Factor
 from gateway.provider import Provider
+from gateway.recovery import Recovery
 from gateway.relay import Filter, disjoint
+from gateway.replay import Claim
 from gateway.routing import Routing
 from gateway.secret import Secret
 from gateway.surface import Messages, Surface
 from gateway.transport import Transport, is_public
-from gateway.usage import Pass, Usage
-from gateway.views import Limits, mount
+from gateway.usage import Pass
+from gateway.views import Limits, listens_at, mount
+
+log = logging.getLogger(__name__)
 
 
 class MessagesSurface:
@@ -47,7 +51,7 @@ class MessagesSurface:
     @hookimpl
     def register_surface(self) -> Surface:
         """The Messages API."""
-        return Messages(self._dialect.version_header)
+        return Messages(self._dialect.version_header, self._dialect.limits_header)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,9 @@ class Parts:
     providers: Mapping[str, Provider]
     deployments: Sequence[Deployment]
     pipeline: Pipeline
+    settlement: Settlement
+    recovery: Recovery
+    health: Callable[[], list[str]]
     surfaces: Sequence[Surface]
     transport: Transport
     drain: Drain
@@ -97,7 +104,9 @@ def create_app(
     blueprints = parts.plugins.gather("register_views").values()
     limits = Limits(config.max_body, config.timeouts.write)
     listing = Listing(parts.pipeline.routing, parts.catalog, Capabilities(parts.catalog))
-    mount(app, parts.pipeline, parts.surfaces, blueprints, listing, limits)
+    mount(
+        app, parts.pipeline, parts.surfaces, blueprints, listing, limits, parts.health, listens_at(config.admin_address)
+    )
     return app
 
 
@@ -138,6 +147,7 @@ def assemble(
     transport = Transport(ca=config.ca, proxy=config.proxy)
     drain = Drain()
     surfaces = _surfaces(plugins)
+    settlement = _settlement(plugins, catalog, dialect)
     return Parts(
         config=config,
         plugins=plugins,
@@ -145,12 +155,20 @@ def assemble(
         claims=claims,
         providers=providers,
         deployments=deployments,
-        pipeline=_pipeline(config, plugins, catalog, claims, deployments, providers, transport, drain),
+        pipeline=_pipeline(config, plugins, catalog, claims, deployments, providers, settlement, transport, drain),
+        settlement=settlement,
+        recovery=_recovery(plugins, settlement),
+        health=_health(plugins),
         drain=drain,
         surfaces=surfaces,
         transport=transport,
         warnings=(*config.warnings, *models.warnings),
     )
+
+
+def _settlement(plugins: Plugins, catalog: Catalog, dialect: Dialect) -> Settlement:
+    recorders = dict(_recorders(plugins))
+    return Settlement(catalog, _adjust(plugins), recorders, neutral=dialect.neutral, asked_facts=dialect.facts)
 
 
 def _pipeline(
@@ -160,17 +178,11 @@ def _pipeline(
     claims: Claims,
     deployments: Sequence[Deployment],
     providers: Mapping[str, Provider],
+    settlement: Settlement,
     transport: Transport,
     drain: Drain,
 ) -> Pipeline:
     capabilities = Capabilities(catalog)
-    settlement = Settlement(
-        catalog,
-        _adjust(plugins),
-        dict(_recorders(plugins)),
-        neutral=claims.dialect.neutral,
-        asked_facts=claims.dialect.facts,
-    )
     attempts = Attempts(
         providers,
         transport,
@@ -183,12 +195,14 @@ def _pipeline(
         drain=drain,
         attachments=_attachments(config),
         redacts=not config.show_upstream_details,
+        start=_start(plugins),
     )
     return Pipeline(
         authenticate=_authenticate(plugins),
         claims=claims,
         routing=Routing(deployments, capabilities),
-        admit=_admit(plugins, attempts, capabilities),
+        admit=_admit(plugins, attempts),
+        claim=_claim(plugins),
         attempts=attempts,
         forward_betas=config.forward_headers,
         forwarded_headers=config.forwarded_headers if config.forward_headers else (),
@@ -230,6 +244,52 @@ def _rewritten(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
     return {name for name in {*before, *after} if before.get(name, missing) is not after.get(name, missing)}
 
 
+def _claim(plugins: Plugins) -> Callable[[Call, str], Claim | None]:
+    hook = plugins.hook.claim_answer
+    return lambda call, key: hook(call=call, key=key)
+
+
+def _start(plugins: Plugins) -> Callable[[Entry], None] | None:
+    """Each is told by itself; one that cannot write it down stops the call, whatever the others did."""
+    steps = [step for _, step in plugins.each("start_attempt")]
+
+    def start(entry: Entry) -> None:
+        for step in steps:
+            step(entry=entry)
+
+    return start if steps else None
+
+
+def _recovery(plugins: Plugins, settlement: Settlement) -> Recovery:
+    """What one plugin cannot find stops no other."""
+    searches = list(plugins.each("recover_entries"))
+
+    def recover() -> Iterator[Entry]:
+        for name, search in searches:
+            with spared(f"{name} could not look for entries of dead processes"):
+                yield from search()
+
+    return Recovery(recover, settlement.record)
+
+
+def _health(plugins: Plugins) -> Callable[[], list[str]]:
+    """Reasons to get no traffic; whoever cannot say how it is, is not well."""
+    checks = list(plugins.each("report_health"))
+
+    def health() -> list[str]:
+        reasons = []
+        for name, check in checks:
+            try:
+                reason = check()
+            except Exception:  # a check that fails is an answer too
+                log.exception("%s could not report its health", name)
+                reason = "its check failed"
+            reasons += [f"{name}: {reason}"] if reason else []
+        return reasons
+
+    return health
+
+
 def _filters(plugins: Plugins) -> Callable[[Call], Sequence[Filter]]:
     if not plugins.has("filter_events"):
         return lambda _call: ()
@@ -258,13 +318,13 @@ def _record(record: Callable[..., Any], entry: Entry) -> None:
     record(entry=entry)
 
 
-def _admit(plugins: Plugins, attempts: Attempts, capabilities: Capabilities) -> Admit:
+def _admit(plugins: Plugins, attempts: Attempts) -> Admit:
     """Take the holds; if one plugin refuses, give back what others hold."""
     admissions = list(plugins.each("admit_call"))
 
     def most(call: Call, deployment: Deployment) -> Bill | None:
-        usage = _most(call, capabilities.max_output(deployment))
-        bill, unpriced = attempts.estimate(call.toward(deployment), usage)
+        there = call.toward(deployment)
+        bill, unpriced = attempts.estimate(there, attempts.most(there))
         return None if unpriced else bill  # what nobody can price is not held too cheaply
 
     def admit(call: Call, candidates: Sequence[Deployment]) -> list[Hold]:
@@ -284,23 +344,6 @@ def _admit(plugins: Plugins, attempts: Attempts, capabilities: Capabilities) -> 
         return holds
 
     return admit
-
-
-def _most(call: Call, max_output: int) -> Usage:
-    """The most that a call can reasonably use.
-
-    A third above the probable prompt, all of it written to the cache for an hour, which is the dearest kind of input;
-    and all the output that the call allows, or that the model can write.
-    """
-    prompt = prompt_tokens(call.body) * 4 // 3
-    allowed = call.body.get("max_tokens")
-    return Usage(
-        raw={
-            "cache_creation_input_tokens": prompt,
-            "cache_creation": {"ephemeral_1h_input_tokens": prompt},
-            "output_tokens": max_output or FALLBACK_OUTPUT if allowed is None else allowed,
-        }
-    )
 
 
 def _surfaces(plugins: Plugins) -> list[Surface]:

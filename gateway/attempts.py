@@ -69,6 +69,7 @@ class Attempts:
         drain: ends what is left when the process does.
         attachments: brings what stands behind a URL to hosts that take bytes only.
         redacts: whether hosts, accounts and projects are taken out of what a host says.
+        start: told of every attempt right before it may cost something; None when nobody wants to know.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Attempts:
         drain: Drain | None = None,
         attachments: Attachments | None = None,
         redacts: bool = True,
+        start: Callable[[Entry], None] | None = None,
     ) -> None:
         self._providers = providers
         self._transport = transport
@@ -97,6 +99,7 @@ class Attempts:
         self._drain = drain
         self._attachments = attachments or Attachments()
         self._redacts = redacts
+        self._start = start
 
     def run(self, call: Call, candidates: Sequence[Deployment], reply: Reply, holds: Sequence[Hold] = ()) -> Entry:
         """Answer the call by the first candidate that can take it; every entry settles the holds.
@@ -109,7 +112,16 @@ class Attempts:
         prepared = self.prepare(call, candidates, watch=partial(self._watch, reply))
         settle = partial(self._settle, holds)
         attempt = _Attempt(self._transport, settle, self._watch(reply), prepared, reply, number=1)
-        return attempt.run(self._filters(prepared.call))
+        return attempt.run(self._filters(prepared.call), self._announce)
+
+    def most(self, call: Call) -> Usage:
+        """The most that a call can reasonably use at its deployment."""
+        return _most(call.body, self._capabilities.max_output(call.host) or FALLBACK_OUTPUT)
+
+    def _announce(self, report: Report) -> None:
+        """Let whoever wants to write it down know what stands if this process dies now."""
+        if self._start is not None:
+            self._start(self._settlement.provisional(report, self.most(report.call)))
 
     def estimate(self, call: Call, usage: Usage) -> tuple[Bill | None, tuple[str, ...]]:
         """What a call would cost at its deployment if it used so much, and what of it nobody can price."""
@@ -221,12 +233,13 @@ class _Attempt:
         self._first_byte: float | None = None
         self._request_id = ""
 
-    def run(self, filters: Sequence[Filter]) -> Entry:
-        """Send, relay, settle."""
+    def run(self, filters: Sequence[Filter], announce: Callable[[Report], None]) -> Entry:
+        """Announce, send, relay, settle."""
         self._describe()
         prompt = partial(prompt_tokens, self._call.body)
         relay = Relay(self._reply, filters, self._settle, prompt, self._prepared.redaction)
         try:
+            announce(self._report("unknown", ""))
             answer = self._send()
         except BaseException as error:
             relay.broke(error, sent=self._watch.sent, answered=False)
@@ -268,18 +281,20 @@ class _Attempt:
             yield burst
 
     def _settle(self, usage: Usage, outcome: Outcome, error: str) -> Entry:
-        timings = self._timings()
-        self._reply.headers["gateway-overhead-ms"] = f"{timings.ours:.2f}"
-        report = Report(
+        report = self._report(outcome, error)
+        self._reply.headers["gateway-overhead-ms"] = f"{report.timings.ours:.2f}"
+        return self._settle_report(report, usage)
+
+    def _report(self, outcome: Outcome, error: str) -> Report:
+        return Report(
             call=self._call,
             number=self._number,
             outcome=outcome,
-            timings=timings,
+            timings=self._timings(),
             upstream_request_id=self._request_id,
             stated=partial(self._provider.served, self._call),
             error=error,
         )
-        return self._settle_report(report, usage)
 
     def _timings(self) -> Timings:
         total = time.monotonic() - self._began
@@ -295,3 +310,20 @@ def as_error(prepared: Prepared, answer: Answer) -> UpstreamRefused:
     if fault.ours and prepared.provider.refused(prepared.call.host):
         error.should_retry = True
     return error
+
+
+def _most(body: Mapping[str, Any], max_output: int) -> Usage:
+    """The most that a call can reasonably use.
+
+    A third above the probable prompt, all of it written to the cache for an hour, which is the dearest kind of input;
+    and all the output that the call allows, or else ``max_output``.
+    """
+    prompt = prompt_tokens(body) * 4 // 3
+    allowed = body.get("max_tokens")
+    return Usage(
+        raw={
+            "cache_creation_input_tokens": prompt,
+            "cache_creation": {"ephemeral_1h_input_tokens": prompt},
+            "output_tokens": max_output if allowed is None else allowed,
+        }
+    )

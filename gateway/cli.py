@@ -132,7 +132,7 @@ def serve(path: str | None, host: str | None, port: int, workers: int, threads: 
     access = decide_access(config, host, no_auth=no_auth)
     app = create_app(config, master_key=access.key, anywhere=no_auth)
     _announce(config, access, host, port, parts_of(app).warnings)
-    Server(app, server_options(host, port, workers, threads)).run()
+    Server(app, server_options(host, port, workers, threads, config.admin_address)).run()
 
 
 @main.command()

@@ -53,6 +53,7 @@ class Config:
         master_key: None when none is configured and the environment has none.
         forward_headers: whether the client's beta header and those in ``forwarded_headers`` travel.
         refuse_unknown: fields that nobody knows are refused instead of passed.
+        admin_address: where the operator's views are served apart from everything else; empty: beside it.
         show_upstream_details: clients see hosts, accounts and projects in what a host says.
         fetch_urls: images and documents behind a URL are fetched for hosts that take bytes only.
         fetch: how much is fetched for one request at most.
@@ -72,6 +73,7 @@ class Config:
     refuse_unknown: bool = False
     drop_params: bool = False
     show_upstream_details: bool = False
+    admin_address: str = ""
     fetch_urls: bool = False
     fetch: Patience = field(default_factory=Patience)
     max_body: int = 32 * 1024 * 1024
@@ -95,6 +97,7 @@ class _General(Strict):
     proxy = HttpUrl()
     database_url = SecretField()
     show_upstream_details = fields.Bool()
+    admin_address = fields.Str(validate=validate.Regexp(r"^(unix:/.+|\[[0-9a-fA-F:]+\]:\d{1,5}|[\w.-]+:\d{1,5})$"))
     fetch_urls = fields.Bool()
     fetch_max_mb = fields.Float(validate=validate.Range(min=0, max=32, min_inclusive=False))
     fetch_timeout = fields.Float(validate=validate.Range(min=0, max=60, min_inclusive=False))
@@ -183,6 +186,7 @@ class _Reader:
             forwarded_headers=self._forwarded(general.get("forwarded_headers", ())),
             refuse_unknown=general.get("unknown_params") == "refuse",
             drop_params=sections["litellm_settings"].get("drop_params", False),
+            admin_address=general.get("admin_address", ""),
             show_upstream_details=general.get("show_upstream_details", False),
             fetch_urls=general.get("fetch_urls", False),
             fetch=_patience(general),

@@ -13,6 +13,7 @@ GatewayError
 │   ├── Unauthenticated        401
 │   ├── Forbidden              403
 │   ├── UnknownModel           404
+│   ├── Conflict               409
 │   ├── TooLarge               413
 │   ├── UnsupportedMedia       415
 │   ├── RateLimited            429
@@ -30,8 +31,10 @@ GatewayError
 A message names the parameter, the party and the remedy. Rendering belongs to the surface.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
+
+from gateway.limit import Limit
 
 KINDS: Mapping[int, str] = {
     400: "invalid_request_error",
@@ -66,9 +69,11 @@ class GatewayError(Exception):
         retry_after: whole seconds after which a new try makes sense, if known.
         should_retry: what ``x-should-retry`` says; None leaves the client its own rule.
         details: further machine-readable facts, such as the capability that is missing.
+        limits: what is left of the limits that it is about.
     """
 
     status: int = 500
+    limits: Sequence[Limit] = ()
     code: ClassVar[str] = "internal"
     should_retry: bool | None = None
 
@@ -169,6 +174,13 @@ class UnknownModel(Refusal):
     code = "unknown_model"
 
 
+class Conflict(Refusal):
+    """The same idempotency key came with another request, or its first request is still being answered."""
+
+    status = 409
+    code = "conflict"
+
+
 class TooLarge(Refusal):
     """The body is over the limit."""
 
@@ -189,6 +201,10 @@ class RateLimited(Refusal):
     status = 429
     code = "rate_limited"
     should_retry: bool | None = None
+
+    def __init__(self, message: str, *, limits: Sequence[Limit] = (), **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.limits = limits
 
 
 class BudgetExceeded(RateLimited):

@@ -22,6 +22,7 @@ from gateway.params import Claim
 from gateway.pricing import Bill, Factor
 from gateway.provider import Provider
 from gateway.relay import Filter
+from gateway.replay import Claim as SavedClaim
 from gateway.surface import Surface
 from gateway.usage import Pass
 
@@ -100,6 +101,15 @@ def authenticate_request(credential: str | None, headers: Mapping[str, str]) -> 
     """
 
 
+@hookspec(firstresult=True)
+def claim_answer(call: Call, key: str) -> SavedClaim | None:
+    """When: a request that wants no stream carries ``idempotency-key``, before it is routed. Who: infrastructure.
+
+    Return a claim: either the answer that was given before, or the right to give the first one, which is kept or
+    released at the end. None leaves the key without effect. Raise ``Conflict`` if the key belongs to another request.
+    """
+
+
 @hookspec
 def admit_call(call: Call, estimate: Bill | None) -> Hold | None:
     """When: before the first byte goes upstream. Who: keys, budgets, limits.
@@ -116,6 +126,16 @@ def prepare_request(call: Call) -> None:
     ``call`` is the attempt's own copy, ``call.grants`` what its deployment can do: write what the plugin claims with
     ``call.set``, ``call.remove`` and ``call.add_betas``, nothing else; ``call.add_need`` passes over a deployment that
     lacks what only shows here. The return value is ignored. Raise an ``InvalidRequest`` to stop the call.
+    """
+
+
+@hookspec
+def start_attempt(entry: Entry) -> None:
+    """When: once per attempt, right before the first byte may leave for the host. Who: infrastructure.
+
+    ``entry`` is what has to stand if this process dies now: outcome ``unknown``, estimated at the most that the attempt
+    can cost. Write it where that survives; ``record_entry`` of the same attempt replaces it. The return value is
+    ignored. Raise a ``Refusal`` to stop the call.
     """
 
 
@@ -147,10 +167,33 @@ def record_entry(entry: Entry) -> None:
     """
 
 
+# ---------------------------------------------------------------------------------------- beside the requests
+
+
+@hookspec
+def recover_entries() -> Iterable[Entry]:
+    """When: at the start of every process that serves, and every few seconds. Who: infrastructure.
+
+    Return entries of attempts whose process died before it settled them, each once over all processes. The core hands
+    them to everybody's ``record_entry``. Has to be cheap when there are none.
+    """
+
+
+@hookspec
+def report_health() -> str | None:
+    """When: somebody asks for readiness. Who: infrastructure.
+
+    Return a reason, for operators and without secrets, why this process should get no traffic; None when it may.
+    Answer from what is known already: nobody waits for a database here.
+    """
+
+
 REQUEST_HOOKS = (
     "authenticate_request",
+    "claim_answer",
     "admit_call",
     "prepare_request",
+    "start_attempt",
     "filter_events",
     "adjust_cost",
     "record_entry",
@@ -163,3 +206,4 @@ STARTUP_HOOKS = (
     "register_views",
     "register_commands",
 )
+STANDING_HOOKS = ("recover_entries", "report_health")

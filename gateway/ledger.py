@@ -82,6 +82,27 @@ class Entry:
         """US dollars; None when it could not be priced."""
         return self.bill.total if self.bill else None
 
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Entry":
+        """The inverse of ``as_dict``, to the last digit.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is no entry.
+        """
+        own = {one.name: value[one.name] for one in fields(cls)}
+        tuples = {name: tuple(own[name]) for name in ("tags", "unpriced", "unread", "odd")}
+        bill = own["bill"]
+        if bill is not None:
+            bill = Bill(tuple(map(_line, value["lines"])), bill["book"], bill["digest"], bill["currency"])
+        return cls(**{
+            **own,
+            **tuples,
+            "at": datetime.fromisoformat(own["at"]),
+            "passes": tuple(Pass(**one) for one in own["passes"]),
+            "timings": Timings(**own["timings"]),
+            "bill": bill,
+        })  # fmt: skip
+
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; amounts are decimal strings, never floats."""
         value = {one.name: getattr(self, one.name) for one in fields(self)}
@@ -113,6 +134,19 @@ def line_dict(line: Line) -> dict[str, Any]:
         "pass": line.label,
         "model": line.model,
     }
+
+
+def _line(value: Mapping[str, Any]) -> Line:
+    """A line as ``line_dict`` wrote it."""
+    return Line(
+        kind=value["kind"],
+        quantity=value["quantity"],
+        price=Decimal(value["price_usd"]),
+        unit=value["unit"],
+        factors=tuple(Factor(one["reason"], Decimal(one["times"]), source=one["source"]) for one in value["factors"]),
+        label=value["pass"],
+        model=value["model"],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +210,11 @@ class Settlement:
         log.info("%s %s %s %s %s", entry.call_id, where, entry.surface, entry.outcome, entry.cost)
         self.record(entry)
         return entry
+
+    def provisional(self, report: Report, usage: Usage) -> Entry:
+        """The entry that stands if this process dies now; it is not recorded."""
+        usage.estimated = True
+        return self._entry(report, usage)
 
     def record(self, entry: Entry) -> None:
         """Hand an entry to every recorder, each by itself."""

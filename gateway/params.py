@@ -142,6 +142,7 @@ class Dialect:
     version_header: str
     default_version: str
     betas_header: str
+    limits_header: str
     neutral: frozenset[str]
 
     @classmethod
@@ -160,6 +161,7 @@ class Dialect:
             version_header=rows["headers"]["version"],
             default_version=rows["headers"]["default_version"],
             betas_header=rows["headers"]["betas"],
+            limits_header=rows["headers"]["limits"],
             neutral=frozenset(rows["facts"]["neutral"]),
         )
 

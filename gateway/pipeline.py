@@ -1,7 +1,8 @@
 """The corridor: what happens to a request, in order, on one screen."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,8 +12,10 @@ from gateway.attempts import Attempts
 from gateway.auth import read_credential, unauthenticated
 from gateway.call import Call, Deployment, LeftOut, Principal, new_id
 from gateway.errors import ClientLeft, GatewayError, UnsupportedCapability
-from gateway.hold import Hold, release
+from gateway.hold import Hold, left, release
 from gateway.params import Claims, Verdict
+from gateway.replay import HEADER as IDEMPOTENCY_KEY
+from gateway.replay import Claim, Saved
 from gateway.reply import Door, Reply
 from gateway.routing import Routing
 from gateway.surface import Action, Surface
@@ -36,6 +39,7 @@ class Pipeline:
         routing: where a model name is served.
         admit: takes the holds of every plugin that has an opinion.
         attempts: prepares, sends and relays.
+        claim: asks whether a request was answered before under its idempotency key.
         forward_betas: whether the client's beta header travels.
         forwarded_headers: further client headers that travel.
     """
@@ -45,6 +49,7 @@ class Pipeline:
     routing: Routing
     admit: Admit
     attempts: Attempts
+    claim: Callable[[Call, str], Claim | None] = lambda _call, _key: None
     forward_betas: bool = False
     forwarded_headers: tuple[str, ...] = ()
 
@@ -68,17 +73,43 @@ class Pipeline:
         asked = strictjson.loads_object(reply.door.body())
         call = self.describe(reply.call_id, principal, surface, action, asked, headers)
         reply.answer_to(call)
-        call, candidates = self.route(call)
         if action == "count":
+            call, candidates = self.route(call)
             reply.json(strictjson.dumps(self.attempts.count(call, candidates, reply)))
             return
+        with self._claimed(call, reply) as saved:
+            if saved is None:
+                self._create(call, reply)
+
+    def _create(self, call: Call, reply: Reply) -> None:
+        call, candidates = self.route(call)
         holds = self.admit(call, candidates)
         try:
             for hold in holds:
                 reply.headers.update(hold.headers)
+            reply.tell_limits(left(holds))
             self.attempts.run(call, candidates, reply, holds)
         finally:
             release(holds)
+
+    @contextmanager
+    def _claimed(self, call: Call, reply: Reply) -> Iterator[Saved | None]:
+        """The answer that was given before under the request's idempotency key, sent; else what comes now is kept."""
+        key = reply.door.headers.get(IDEMPOTENCY_KEY, "")
+        claim = self.claim(call, key) if key and not call.stream else None
+        saved = claim.saved if claim else None
+        if saved is not None:
+            reply.replay(saved)
+        if claim is None or saved is not None:
+            yield saved
+            return
+        try:
+            yield None
+            if reply.whole is not None:
+                claim.keep(reply.whole)
+        finally:
+            if reply.whole is None:
+                claim.release()
 
     def principal(self, headers: Mapping[str, str]) -> Principal:
         """Who asks.

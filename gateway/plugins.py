@@ -25,7 +25,19 @@ KIND_HOOKS: Mapping[str, frozenset[str]] = {
     "provider": frozenset({"register_provider", "register_catalog"}),
     "feature": frozenset({"register_params", "register_catalog", "prepare_request", "filter_events", "adjust_cost"}),
     "surface": frozenset({"register_surface", "register_params"}),
-    "infra": frozenset({"register_views", "register_commands", "authenticate_request", "admit_call", "record_entry"}),
+    "infra": frozenset(
+        {
+            "register_views",
+            "register_commands",
+            "authenticate_request",
+            "claim_answer",
+            "admit_call",
+            "start_attempt",
+            "record_entry",
+            "recover_entries",
+            "report_health",
+        }
+    ),
 }
 """What each kind of plugin may do. One plugin is one kind, and its distribution's name says which."""
 

@@ -6,15 +6,19 @@ Until the first byte, status and headers can still change; after it, an error is
 import math
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gateway.call import MANNERS, Call, named
 from gateway.errors import GatewayError, visible
+from gateway.limit import Limit
+from gateway.replay import Saved
 from gateway.surface import Surface, Writer
 
 STREAM = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
 JSON = {"content-type": "application/json"}
+REPLAYED = "gateway-replayed"
+"""Says that an answer was given before; nothing new was asked, and nothing is to pay."""
 
 
 class Door(Protocol):
@@ -61,6 +65,7 @@ class Reply:
         headers: response headers, sent with the first byte.
         started: something was sent.
         began: when the request came in, on the monotonic clock.
+        whole: the JSON answer, once it was given.
     """
 
     def __init__(self, door: Door, surface: Surface, call_id: str) -> None:
@@ -72,6 +77,7 @@ class Reply:
         self.call_id = call_id
         self._writer: Writer | None = None
         self._wrote_at = math.inf
+        self.whole: Saved | None = None
 
     @property
     def socket(self) -> socket.socket | None:
@@ -121,8 +127,19 @@ class Reply:
 
     def json(self, body: bytes) -> None:
         """Send a whole answer."""
+        self.whole = Saved(200, {**self.headers, **JSON}, body)
         self._begin(200, JSON | {"content-length": str(len(body))})
         self.door.write(body)
+
+    def replay(self, saved: Saved) -> None:
+        """Send an answer that was given before; it says so."""
+        self.headers = {**saved.headers, REPLAYED: "true"}
+        self._begin(saved.status, {"content-length": str(len(saved.body))})
+        self.door.write(saved.body)
+
+    def tell_limits(self, limits: Sequence[Limit]) -> None:
+        """Tell what is left of limits, in the surface's own headers."""
+        self.headers.update(self._surface.limit_headers(limits))
 
     def fail(self, error: GatewayError) -> None:
         """Tell the client what went wrong, as a status or, once a stream runs, as its last event."""
@@ -130,7 +147,8 @@ class Reply:
             self.stream(self.writer.error(error))
             return
         body = self._surface.error(error, self.call_id)
-        self._begin(error.status, JSON | {"content-length": str(len(body))} | error_headers(error))
+        limits = self._surface.limit_headers(error.limits)
+        self._begin(error.status, JSON | {"content-length": str(len(body))} | limits | error_headers(error))
         self.door.write(body)
 
     def _begin(self, status: int, headers: Mapping[str, str]) -> None:

@@ -20,6 +20,7 @@ from gateway.call import Call, Deployment
 from gateway.errors import ClientLeft
 from gateway.hold import Hold
 from gateway.ledger import Entry
+from gateway.limit import Limit
 from gateway.pipeline import Admit
 from gateway.pricing import Bill
 
@@ -81,6 +82,7 @@ class Receipt:
     """A hold that holds nothing: every entry settles the holds, so the caller gets it whatever became of the call."""
 
     headers: Mapping[str, str] = MappingProxyType({})
+    limits: Sequence[Limit] = ()
     entry: Entry | None = None
 
     def settle(self, entry: Entry) -> None:

@@ -104,7 +104,7 @@ LAST_SECONDS = 5
 
 
 def end_in_time(worker: Any) -> None:
-    """Have a worker's stop signal end its calls in time to settle them; a ``post_worker_init`` hook of gunicorn.
+    """Have a worker's stop signal end its calls in time to settle them.
 
     gunicorn gives threads ``graceful_timeout`` seconds and then leaves without a word to them.
     """
@@ -118,6 +118,12 @@ def end_in_time(worker: Any) -> None:
             stop(number, frame)
 
     signal.signal(signal.SIGTERM, begin)
+
+
+def begin_work(worker: Any) -> None:
+    """What every worker does before its first request; a ``post_worker_init`` hook of gunicorn."""
+    end_in_time(worker)
+    parts_of(worker.wsgi).recovery.start()
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
@@ -138,10 +144,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         return self._app
 
 
-def server_options(host: str, port: int, workers: int, threads: int) -> dict[str, Any]:
+def server_options(host: str, port: int, workers: int, threads: int, admin: str = "") -> dict[str, Any]:
     """Settings for gunicorn. Streams hold a thread each, so threads are what counts."""
+    bind = f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
     return {
-        "bind": [f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"],
+        "bind": [bind, admin] if admin else [bind],
         "workers": workers,
         "worker_class": "gthread",
         "threads": threads,
@@ -150,7 +157,7 @@ def server_options(host: str, port: int, workers: int, threads: int) -> dict[str
         "keepalive": 30,
         "timeout": 120,
         "graceful_timeout": GRACE,
-        "post_worker_init": end_in_time,
+        "post_worker_init": begin_work,
         "control_socket_disable": True,
         "accesslog": None,
         "loglevel": "warning",

@@ -5,13 +5,15 @@ Messages surface is the identity and lives here; every other one is a package.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from gateway import sse, strictjson
 from gateway.call import Call
 from gateway.errors import GatewayError, InvalidRequest
+from gateway.limit import Limit
 from gateway.pricing import dollars
 from gateway.sse import Event
 
@@ -106,6 +108,10 @@ class Surface:
         """The body of an error answer."""
         raise NotImplementedError
 
+    def limit_headers(self, limits: Sequence[Limit]) -> dict[str, str]:  # noqa: ARG002 - not every dialect has words for it
+        """Response headers that tell what is left of limits."""
+        return {}
+
 
 class Messages(Surface):
     """The Messages API itself.
@@ -119,8 +125,9 @@ class Messages(Surface):
     paths: Mapping[str, Action] = {"/v1/messages": "create", "/v1/messages/count_tokens": "count"}
     request_id = "request-id"
 
-    def __init__(self, version_header: str) -> None:
+    def __init__(self, version_header: str, limit_prefix: str = "") -> None:
         self._version_header = version_header
+        self._limit_prefix = limit_prefix
 
     def read(self, asked: dict[str, Any], headers: Mapping[str, str]) -> Reading:
         """The body as it is; the version header travels when it is a date."""
@@ -139,6 +146,12 @@ class Messages(Surface):
     def error(self, error: GatewayError, call_id: str) -> bytes:
         """The error object, with the call's id as ``request_id``."""
         return strictjson.dumps_lenient({**error_object(error), "request_id": call_id})
+
+    def limit_headers(self, limits: Sequence[Limit]) -> dict[str, str]:
+        """Three headers for each kind; a reset is a time (Messages API reference, "Rate limits")."""
+        if not self._limit_prefix:
+            return {}
+        return {name: text for limit in limits for name, text in _limit_headers(self._limit_prefix, limit)}
 
 
 class MessagesWriter(Writer):
@@ -171,6 +184,16 @@ class MessagesWriter(Writer):
             return event.frame
         renamed = {**value, "message": {**message, "model": self.call.model}}
         return Event(event.name, strictjson.dumps_lenient(renamed)).frame
+
+
+def _limit_headers(prefix: str, limit: Limit) -> Iterator[tuple[str, str]]:
+    reset = datetime.now(UTC) + timedelta(seconds=limit.reset)
+    for name, value in (
+        ("limit", str(limit.limit)),
+        ("remaining", str(limit.remaining)),
+        ("reset", reset.strftime("%Y-%m-%dT%H:%M:%SZ")),
+    ):
+        yield f"{prefix}-{limit.kind}-{name}", value
 
 
 def model_name(asked: Mapping[str, Any]) -> str:

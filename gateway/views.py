@@ -10,9 +10,10 @@ from http import HTTPStatus
 from typing import Any, NoReturn
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from gateway import strictjson
+from gateway.auth import unauthenticated
 from gateway.call import Principal
 from gateway.errors import (
     KINDS,
@@ -21,6 +22,7 @@ from gateway.errors import (
     GatewayError,
     InvalidRequest,
     TooLarge,
+    Unauthenticated,
     UnsupportedMedia,
 )
 from gateway.explanation import Explanation, surface_of
@@ -36,8 +38,16 @@ Start = Callable[..., Callable[[bytes], Any]]
 LEFT = 499
 """The status for a client that left: nobody reads it, but the server wants one for its own books."""
 
-OPEN, KEY, OPERATOR = "open", "key", "operator"
-"""Who may use a view: everybody, every key, the operator's key. A view without a word of its own is the operator's."""
+OPEN, CLIENT, KEY, OPERATOR = "open", "client", "key", "operator"
+"""Who may use a view: everybody; a client whose key the corridor asks for; every key; the operator's key. A view
+without a word of its own is the operator's."""
+
+
+ADMIN = "/admin/"
+"""Where the operator's views are that nobody else even sees."""
+
+Listens = Callable[[Mapping[str, Any]], bool]
+"""Says of a request's environment whether it came in where the operator's views are served."""
 
 
 @dataclass(frozen=True)
@@ -173,18 +183,20 @@ def mount(
     blueprints: Iterable[Blueprint],
     listing: Listing,
     limits: Limits,
+    health: Callable[[], list[str]] = list,
+    admin: Listens | None = None,
 ) -> None:
     """Give the app every route: the surfaces', the core's own, and those that plugins bring."""
     for surface in surfaces:
         for path, action in surface.paths.items():
             view = _corridor(pipeline, surface, action, limits)
             app.add_url_rule(path, f"{surface.name}:{path}", view, methods=["POST"])
-    app.register_blueprint(_health())
+    app.register_blueprint(_health(health))
     app.register_blueprint(_models(listing))
     app.register_blueprint(_explain(pipeline, surfaces, limits))
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
-    app.before_request(lambda: _guard(pipeline))
+    app.before_request(lambda: _guard(pipeline, admin))
     app.register_error_handler(GatewayError, _tell)
     app.register_error_handler(ClientLeft, _tell_nobody)
     app.register_error_handler(HTTPException, _tell_http)
@@ -208,23 +220,47 @@ def principal() -> Principal:
 
 
 def _corridor(pipeline: Pipeline, surface: Surface, action: Action, limits: Limits) -> Callable[[], Response]:
-    @access(OPEN)  # the corridor asks for the key itself, so that the surface words the refusal
+    @access(CLIENT)  # the corridor asks for the key itself, so that the surface words the refusal
     def view() -> Response:
         return Exchange(pipeline, surface, action, limits)
 
     return view
 
 
-def _guard(pipeline: Pipeline) -> None:
+def _guard(pipeline: Pipeline, admin: Listens | None) -> None:
     """Authorisation is a property of the route, checked here and nowhere else."""
     view = current_app.view_functions.get(request.endpoint or "")
     who = getattr(view, "access", OPERATOR)
     if view is None or who == OPEN:
         return
-    found = pipeline.principal({name.lower(): value for name, value in request.headers.items()})
+    if admin is not None and (who == OPERATOR) != admin(request.environ):
+        raise NotFound  # each of the two listeners knows its own paths only
+    if who == CLIENT:
+        return
+    hidden = request.path.startswith(ADMIN)
+    try:
+        found = pipeline.principal({name.lower(): value for name, value in request.headers.items()})
+    except Unauthenticated:
+        raise (NotFound() if hidden else unauthenticated()) from None
     if who != KEY and not found.permissions.operator:
-        raise Forbidden("This needs the operator's key.")
+        raise NotFound if hidden else Forbidden("This needs the operator's key.")
     request.environ["gateway.principal"] = found
+
+
+def listens_at(address: str) -> Listens | None:
+    """Tells requests apart by the socket that they came in at; None where one listener serves everything."""
+    if not address:
+        return None
+    path, port = address.removeprefix("unix:"), address.rpartition(":")[2]
+
+    def listens(environ: Mapping[str, Any]) -> bool:
+        connection = environ.get("gunicorn.socket")
+        if not isinstance(connection, socket.socket):
+            return str(environ.get("SERVER_PORT")) == port
+        name = connection.getsockname()
+        return name == path if isinstance(name, str) else str(name[1]) == port
+
+    return listens
 
 
 def _tell(error: GatewayError) -> Response:
@@ -270,7 +306,7 @@ def _base_url_hint(path: str) -> str:
     return ""
 
 
-def _health() -> Blueprint:
+def _health(reasons: Callable[[], list[str]]) -> Blueprint:
     """Small answers for whoever asks whether we are well; no key, no upstream call."""
     health = Blueprint("health", __name__)
 
@@ -283,11 +319,15 @@ def _health() -> Blueprint:
     @health.get("/health/readiness")
     @access(OPEN)
     def ready() -> Response:
-        return jsonify({"status": "healthy"})
+        return _ready("healthy", reasons())
+
+    @health.get("/readyz")
+    @access(OPEN)
+    def readyz() -> Response:
+        return _ready("ok", reasons())
 
     @health.get("/healthz")
     @health.get("/livez")
-    @health.get("/readyz")
     @access(OPEN)
     def ok() -> Response:
         return jsonify({"status": "ok"})
@@ -298,6 +338,13 @@ def _health() -> Blueprint:
         return jsonify({"message": "hello"})
 
     return health
+
+
+def _ready(word: str, reasons: list[str]) -> Response:
+    """Whether traffic may come; a load balancer reads the status, an operator the reasons."""
+    response = jsonify({"status": "not ready", "reasons": reasons} if reasons else {"status": word})
+    response.status_code = 503 if reasons else 200
+    return response
 
 
 def _models(listing: Listing) -> Blueprint:

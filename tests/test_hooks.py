@@ -1,5 +1,6 @@
 """Each hook, once through the whole corridor."""
 
+import json
 from decimal import Decimal
 
 import click
@@ -10,6 +11,8 @@ from marshmallow import fields
 from gateway import (
     BudgetExceeded,
     ConfigError,
+    Conflict,
+    Entry,
     Event,
     Factor,
     FactorRow,
@@ -20,6 +23,7 @@ from gateway import (
     Principal,
     Reading,
     Surface,
+    Unavailable,
     Variant,
     Writer,
     hookimpl,
@@ -27,7 +31,16 @@ from gateway import (
 from gateway.cli import plugin_commands
 from gateway.config import parse
 from gateway.plugins import Plugins
-from gateway.testing import FakeDoor, TestHost, found, make_call, parse_stream, sample_message, sample_stream
+from gateway.testing import (
+    FakeDoor,
+    TestHost,
+    found,
+    make_call,
+    make_entry,
+    parse_stream,
+    sample_message,
+    sample_stream,
+)
 
 
 @pytest.fixture
@@ -76,6 +89,7 @@ def ask(gateway_app, monkeypatch):
         door.sent_upstream = sent
         return door
 
+    ask.sent = sent
     return ask
 
 
@@ -395,3 +409,151 @@ def test_two_features_that_want_the_same_event_stop_the_call(ask):
     door = ask(found(Shout, "shout", "feature"), found(Shout, "echo", "feature"))
     assert (door.status, b"Two plugins want to change message" in door.received) == (500, True)
     assert not door.sent_upstream
+
+
+def test_hook_start_attempt_learns_what_stands_before_anything_is_sent(ask):
+    log = []
+
+    class Journal:
+        @hookimpl
+        def start_attempt(self, entry):
+            log.append(("started", entry))
+
+        @hookimpl
+        def record_entry(self, entry):
+            log.append(("ended", entry))
+
+    ask(found(Journal, "journal", "infra"))
+    (first, started), (then, ended) = log
+    assert (first, then) == ("started", "ended")
+    assert (started.call_id, started.attempt) == (ended.call_id, ended.attempt)
+    assert (started.outcome, started.estimated, started.upstream_request_id) == ("unknown", True, "")
+    assert started.cost > ended.cost > 0
+    assert Entry.from_dict(json.loads(json.dumps(started.as_dict()))).as_dict() == started.as_dict()
+    assert Entry.from_dict(json.loads(json.dumps(ended.as_dict()))).cost == ended.cost
+
+
+def test_an_attempt_that_cannot_be_written_down_is_not_made(ask):
+    seen = []
+
+    class Journal:
+        @hookimpl
+        def start_attempt(self, entry):
+            raise Unavailable("The ledger cannot be written.", retry_after=2)
+
+        @hookimpl
+        def record_entry(self, entry):
+            seen.append((entry.outcome, entry.cost))
+
+    door = ask(found(Journal, "journal", "infra"))
+    assert (door.status, door.answer_headers["retry-after"], ask.sent) == (503, "2", [])
+    assert seen == [("failed", 0)]
+
+
+def test_hook_recover_entries_hands_what_is_found_to_everybody(gateway_app):
+    seen, lost = [], [make_entry(call_id="req_lost", estimated=True)]
+
+    class Journal:
+        @hookimpl
+        def recover_entries(self):
+            found = [*lost]
+            lost.clear()
+            return found
+
+    class Broken:
+        @hookimpl
+        def recover_entries(self):
+            raise RuntimeError("disk full")
+
+    class Books:
+        @hookimpl
+        def record_entry(self, entry):
+            seen.append(entry.call_id)
+
+    plugins = found(Broken, "broken", "infra"), found(Journal, "journal", "infra"), found(Books, "books", "infra")
+    recovery = gateway_app(*plugins).extensions["gateway"].recovery
+    assert (recovery.look(), recovery.look(), seen) == (1, 0, ["req_lost"])
+
+
+def test_hook_report_health_decides_readiness_and_nothing_else(gateway_app):
+    reasons = ["the database is away"]
+
+    class Ill:
+        @hookimpl
+        def report_health(self):
+            return reasons[0] if reasons else None
+
+    class Broken:
+        @hookimpl
+        def report_health(self):
+            raise RuntimeError("secret")
+
+    client = gateway_app(found(Ill, "ill", "infra")).test_client()
+    for path in ("/readyz", "/health/readiness"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json["reasons"]) == (503, ["ill: the database is away"])
+    assert client.get("/healthz").status_code == client.get("/livez").status_code == 200
+    reasons.clear()
+    assert client.get("/readyz").status_code == client.get("/health/readiness").status_code == 200
+    broken = gateway_app(found(Broken, "broken", "infra")).test_client().get("/readyz")
+    assert (broken.status_code, broken.json["reasons"]) == (503, ["broken: its check failed"])
+
+
+def test_hook_claim_answer_gives_the_same_answer_once_more(ask):
+    log, kept = [], {}
+
+    class Claimed:
+        def __init__(self, key):
+            self.key, self.saved = key, kept.get(key)
+
+        def keep(self, answer):
+            kept[self.key] = answer
+
+        def release(self):
+            log.append("released")
+
+    class Answers:
+        @hookimpl
+        def claim_answer(self, call, key):
+            if key == "taken":
+                raise Conflict("It belongs to another request.")
+            return Claimed(key)
+
+    plugin = found(Answers, "answers", "infra")
+    headers = {"idempotency-key": "k1"}
+    first, second = ask(plugin, headers=headers), ask(plugin, headers=headers)
+    assert first.received == second.received
+    assert len(ask.sent) == 1
+    assert (second.answer_headers["gateway-replayed"], "gateway-replayed" in first.answer_headers) == ("true", False)
+    assert second.answer_headers["gateway-call-id"] == first.answer_headers["gateway-call-id"]
+    assert ask(plugin, headers={"idempotency-key": "taken"}).status == 409
+    assert ask(plugin, headers=headers, body={"stream": True}).status == 200
+    assert len(ask.sent) == 2, "a stream has no saved answer"
+    assert ask(plugin, headers={"idempotency-key": "k2"}, body={"max_tokens": "x"}).status == 400
+    assert (log, [*kept]) == ([], ["k1"])
+
+
+def test_a_request_that_fails_under_its_idempotency_key_may_be_made_again(ask):
+    log = []
+
+    class Open:
+        saved = None
+
+        def keep(self, answer):
+            log.append("kept")
+
+        def release(self):
+            log.append("released")
+
+    class Answers:
+        @hookimpl
+        def claim_answer(self, call):
+            return Open()
+
+    class Strict:
+        @hookimpl
+        def admit_call(self):
+            raise BudgetExceeded("The budget is spent.")
+
+    ask(found(Answers, "answers", "infra"), found(Strict, "strict", "infra"), headers={"idempotency-key": "k"})
+    assert log == ["released"]

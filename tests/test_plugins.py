@@ -8,7 +8,7 @@ import pytest
 from marshmallow import Schema, fields, validate
 
 from gateway.errors import ConfigError, DuplicatePlugin
-from gateway.hookspecs import REQUEST_HOOKS, STARTUP_HOOKS, hookimpl
+from gateway.hookspecs import REQUEST_HOOKS, STANDING_HOOKS, STARTUP_HOOKS, hookimpl
 from gateway.plugins import KIND_HOOKS, Found, Plugins, build, discover
 from gateway.testing import found
 
@@ -200,7 +200,7 @@ def test_a_plugin_of_one_kind_does_no_other_kinds_work(kind):
 
 
 def test_every_hook_has_a_kind_that_may_use_it():
-    assert set().union(*KIND_HOOKS.values()) == {*STARTUP_HOOKS, *REQUEST_HOOKS}
+    assert set().union(*KIND_HOOKS.values()) == {*STARTUP_HOOKS, *REQUEST_HOOKS, *STANDING_HOOKS}
 
 
 class Answers:

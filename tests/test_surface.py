@@ -1,6 +1,7 @@
 """The Messages surface: what the client sent stays as it is, and what comes back is the host's own bytes."""
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway import strictjson
 from gateway.errors import BudgetExceeded, InvalidRequest, UpstreamRefused
+from gateway.limit import Limit, tightest
 from gateway.pricing import Bill, Line
 from gateway.sse import Event
 from gateway.surface import Messages, Surface, Writer, error_object, model_name
@@ -147,3 +149,19 @@ def test_a_bare_surface_leaves_everything_to_its_package():
     ):
         with pytest.raises(NotImplementedError):
             use()
+
+
+def test_what_is_left_of_limits_stands_in_the_apis_own_headers():
+    surface = Messages("anthropic-version", "anthropic-ratelimit")
+    told = surface.limit_headers([Limit("requests", 60, 7, 12.5), Limit("tokens", 1000, 0, 0)])
+    assert told["anthropic-ratelimit-requests-limit"] == "60"
+    assert told["anthropic-ratelimit-requests-remaining"] == "7"
+    reset = datetime.fromisoformat(told["anthropic-ratelimit-requests-reset"])
+    assert 10 <= (reset - datetime.now(UTC)).total_seconds() <= 13
+    assert told["anthropic-ratelimit-tokens-remaining"] == "0"
+    assert Messages("anthropic-version").limit_headers([Limit("requests", 1, 1, 1)]) == {}
+
+
+def test_of_several_limits_the_tightest_of_each_kind_is_told():
+    both = [Limit("requests", 60, 7, 1), Limit("requests", 10, 9, 1), Limit("tokens", 5, 5, 1)]
+    assert tightest(both) == [both[0], both[2]]

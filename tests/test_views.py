@@ -5,7 +5,7 @@ import io
 import pytest
 from flask import Blueprint
 
-from gateway import TooLarge, hookimpl
+from gateway import Principal, TooLarge, hookimpl
 from gateway.errors import ClientLeft, InvalidRequest, UnsupportedMedia
 from gateway.testing import found
 from gateway.views import Limits, WsgiDoor
@@ -172,3 +172,78 @@ def test_explaining_takes_a_key_and_a_model_that_is_there(gateway_app):
     long = {"model": "m" * 300, "max_tokens": 1, "messages": []}
     answer = client.post("/explain", json=long, headers=key)
     assert (answer.status_code, answer.json["error"]["code"]) == (404, "unknown_model")
+
+
+class Office:
+    """A plugin with views of the operator's, and a key that is not."""
+
+    @hookimpl
+    def register_views(self):
+        views = Blueprint("office", __name__)
+
+        @views.get("/admin/things")
+        def things():
+            return {"things": []}
+
+        @views.get("/things")
+        def others():
+            return {"things": []}
+
+        return views
+
+    @hookimpl
+    def authenticate_request(self, credential):
+        return Principal("plain") if credential == "sk-plain" else None
+
+
+OFFICE = found(Office, "office", "infra")
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "status"),
+    [
+        ("/admin/things", "sk-a-long-one", 200),
+        ("/admin/things", "sk-plain", 404),
+        ("/admin/things", "sk-nobody", 404),
+        ("/admin/things", None, 404),
+        ("/admin/nothing", "sk-a-long-one", 404),
+        ("/things", "sk-a-long-one", 200),
+        ("/things", "sk-plain", 403),
+        ("/things", None, 401),
+        ("/v1/models", "sk-plain", 200),
+    ],
+)
+def test_nobody_but_the_operator_sees_the_operators_views(gateway_app, path, key, status):
+    client = gateway_app(OFFICE, yaml=KEYED).test_client()
+    answer = client.get(path, headers={"x-api-key": key} if key else {})
+    assert answer.status_code == status
+    if status == 404:
+        assert answer.json["error"]["message"] == f"There is nothing at {path!r}."
+
+
+@pytest.mark.parametrize(
+    ("path", "port", "status"),
+    [
+        ("/admin/things", "4001", 200),
+        ("/things", "4001", 200),
+        ("/admin/things", "4000", 404),
+        ("/things", "4000", 404),
+        ("/v1/models", "4000", 200),
+        ("/v1/models", "4001", 404),
+        ("/healthz", "4000", 200),
+        ("/healthz", "4001", 200),
+    ],
+)
+def test_the_operators_views_may_have_a_listener_of_their_own(gateway_app, path, port, status):
+    yaml = "general_settings: {master_key: sk-a-long-one, admin_address: '127.0.0.1:4001'}"
+    client = gateway_app(OFFICE, yaml=yaml).test_client()
+    answer = client.get(path, headers={"x-api-key": "sk-a-long-one"}, environ_overrides={"SERVER_PORT": port})
+    assert answer.status_code == status
+
+
+def test_a_surface_is_not_served_at_the_operators_listener(gateway_app):
+    yaml = "general_settings: {master_key: sk-a-long-one, admin_address: '127.0.0.1:4001'}"
+    client = gateway_app(OFFICE, yaml=yaml).test_client()
+    told = {"headers": {"x-api-key": "sk-a-long-one"}, "json": {}}
+    assert client.post("/v1/messages", **told, environ_overrides={"SERVER_PORT": "4001"}).status_code == 404
+    assert client.post("/v1/messages", **told, environ_overrides={"SERVER_PORT": "4000"}).status_code == 400

@@ -15,13 +15,13 @@ def test_the_list_is_sorted_and_whole():
 
 def test_the_list_is_pinned():
     assert gateway.__all__ == [
-        "Action", "Bearer", "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "ClaimConflict", "ClientLeft",
-        "ConfigError", "Deployment", "Entry", "Event", "Factor", "FactorRow", "Fault", "FieldRow", "Filter",
+        "Action", "Bearer", "Beta", "BetaRow", "Bill", "BudgetExceeded", "Call", "Claim", "ClaimConflict", "ClientLeft",
+        "ConfigError", "Conflict", "Deployment", "Entry", "Event", "Factor", "FactorRow", "Fault", "FieldRow", "Filter",
         "Forbidden", "Garbled", "Gateway", "GatewayError", "Grant", "GrantRow", "Hold", "HostAnswer", "HttpUrl",
-        "InvalidRequest", "Line", "MeterRow", "ModelRow", "Need", "NotSupported", "Outbound", "Param", "Pass",
-        "Permissions", "Principal", "Provider", "RateLimited", "Reading", "Refusal", "Rows", "Secret", "SecretField",
-        "Surface", "Timings", "Token", "TooLarge", "Unauthenticated", "Unavailable", "Unidentified", "UnknownModel",
-        "UnknownParameter", "Unreachable", "UnsupportedCapability", "UnsupportedMedia", "UpstreamError",
+        "InvalidRequest", "Limit", "Line", "MeterRow", "ModelRow", "Need", "NotSupported", "Outbound", "Param", "Pass",
+        "Permissions", "Principal", "Provider", "RateLimited", "Reading", "Refusal", "Rows", "Saved", "Secret",
+        "SecretField", "Surface", "Timings", "Token", "TooLarge", "Unauthenticated", "Unavailable", "Unidentified",
+        "UnknownModel", "UnknownParameter", "Unreachable", "UnsupportedCapability", "UnsupportedMedia", "UpstreamError",
         "UpstreamRefused", "UpstreamTimeout", "Usage", "Variant", "Writer", "completion", "dollars", "hookimpl",
         "messages", "rows", "sse", "strictjson",
     ]  # fmt: skip

@@ -8,14 +8,16 @@ import pytest
 CORE = Path(__file__).parents[2] / "gateway"
 
 LAYERS = [
-    {"errors", "redaction", "bearer"},
+    {"redaction", "bearer", "limit"},
+    {"errors"},
     {"strictjson", "content", "secret", "document", "address", "estimate", "drain"},
     {"call", "sse", "watch"},
     {"params", "usage"},
     {"pricing"},
     {"catalog", "provider"},
     {"surface", "ledger", "transport", "capability"},
-    {"reply", "hold", "attachment"},
+    {"replay"},
+    {"reply", "hold", "attachment", "recovery"},
     {"relay", "routing"},
     {"hookspecs"},
     {"plugins", "auth", "attempts"},
