@@ -12,7 +12,7 @@ from gateway.attempts import Attempts
 from gateway.auth import read_credential, unauthenticated
 from gateway.call import Call, Deployment, LeftOut, Principal, new_id
 from gateway.errors import ClientLeft, GatewayError, UnsupportedCapability
-from gateway.hold import Hold, left, release
+from gateway.hold import Hold, left, release, spared
 from gateway.params import Claims, Verdict
 from gateway.replay import HEADER as IDEMPOTENCY_KEY
 from gateway.replay import Claim, Saved
@@ -105,11 +105,12 @@ class Pipeline:
             return
         try:
             yield None
-            if reply.whole is not None:
-                claim.keep(reply.whole)
-        finally:
-            if reply.whole is None:
-                claim.release()
+        finally:  # a client that left meanwhile asks again
+            with spared(f"the answer of call {call.id} could not be kept"):
+                if reply.whole is None:
+                    claim.release()
+                else:
+                    claim.keep(reply.whole)
 
     def principal(self, headers: Mapping[str, str]) -> Principal:
         """Who asks.

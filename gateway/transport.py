@@ -4,6 +4,7 @@ requests and urllib3 do the work: pooled connections, TLS always verified. What 
 redirects, retrying, reading proxies or passwords from the environment, keeping cookies, inflating bodies.
 """
 
+import http.client
 import io
 import ipaddress
 import socket
@@ -209,13 +210,45 @@ class _WatchedReads(io.RawIOBase):
         super().close()
 
 
+class _WholeLines:
+    """The reader of an answer's head, in which a line that breaks off is no line."""
+
+    def __init__(self, inner: io.BufferedReader) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def readline(self, limit: int = -1) -> bytes:
+        line = self._inner.readline(limit)
+        if not line.endswith(b"\n") and len(line) != limit:
+            raise http.client.RemoteDisconnected("the head of the answer breaks off")
+        return line
+
+
+class _Response(http.client.HTTPResponse):
+    """The library takes the end of the connection for the end of the head."""
+
+    def begin(self) -> None:
+        inner = self.fp
+        self.fp = cast("io.BufferedReader", _WholeLines(inner))
+        try:
+            super().begin()
+        finally:
+            self.fp = inner if isinstance(self.fp, _WholeLines) else self.fp
+
+
 class _Connection(HTTPConnection):
+    response_class = _Response
+
     def connect(self) -> None:
         super().connect()
         self.sock = _watched(self.sock)
 
 
 class _SecureConnection(HTTPSConnection):
+    response_class = _Response
+
     def connect(self) -> None:
         super().connect()
         self.sock = _watched(self.sock)

@@ -230,14 +230,14 @@ def _corridor(pipeline: Pipeline, surface: Surface, action: Action, limits: Limi
 def _guard(pipeline: Pipeline, admin: Listens | None) -> None:
     """Authorisation is a property of the route, checked here and nowhere else."""
     view = current_app.view_functions.get(request.endpoint or "")
+    hidden = request.path.startswith(ADMIN)
     who = getattr(view, "access", OPERATOR)
-    if view is None or who == OPEN:
+    if who == OPEN or (view is None and not hidden):
         return
     if admin is not None and (who == OPERATOR) != admin(request.environ):
         raise NotFound  # each of the two listeners knows its own paths only
     if who == CLIENT:
         return
-    hidden = request.path.startswith(ADMIN)
     try:
         found = pipeline.principal({name.lower(): value for name, value in request.headers.items()})
     except Unauthenticated:

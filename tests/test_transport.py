@@ -288,9 +288,13 @@ def test_a_connection_that_breaks_is_unreachable(door, host, half, leave):
     assert "127.0.0.1" not in str(broken.value)
 
 
-def test_a_head_that_breaks_off_is_an_empty_answer_at_most(door, host):
-    host.does(lambda connection: (connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-"), hang_up(connection)))
-    assert fetch(door, host.url) == b""
+@pytest.mark.parametrize(
+    "head", [b"", b"HTTP/1.1 200 O", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nrequest-id: req_01"]
+)
+def test_a_head_that_breaks_off_is_no_head(door, host, head):
+    host.does(lambda connection: (connection.sendall(head), hang_up(connection)))
+    with pytest.raises(Unreachable):
+        ask(door, host.url)
 
 
 def test_an_answer_that_ends_with_its_connection_is_whole(door, host):

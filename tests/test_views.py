@@ -207,6 +207,7 @@ OFFICE = found(Office, "office", "infra")
         ("/admin/things", "sk-nobody", 404),
         ("/admin/things", None, 404),
         ("/admin/nothing", "sk-a-long-one", 404),
+        ("/admin/nothing", "sk-plain", 404),
         ("/things", "sk-a-long-one", 200),
         ("/things", "sk-plain", 403),
         ("/things", None, 401),
@@ -247,3 +248,10 @@ def test_a_surface_is_not_served_at_the_operators_listener(gateway_app):
     told = {"headers": {"x-api-key": "sk-a-long-one"}, "json": {}}
     assert client.post("/v1/messages", **told, environ_overrides={"SERVER_PORT": "4001"}).status_code == 404
     assert client.post("/v1/messages", **told, environ_overrides={"SERVER_PORT": "4000"}).status_code == 400
+
+
+@pytest.mark.parametrize(("key", "status"), [("sk-a-long-one", 405), ("sk-plain", 404), (None, 404)])
+def test_a_wrong_verb_does_not_tell_others_that_a_path_is_there(gateway_app, key, status):
+    client = gateway_app(OFFICE, yaml=KEYED).test_client()
+    answer = client.put("/admin/things", headers={"x-api-key": key} if key else {})
+    assert (answer.status_code, "allow" in answer.headers) == (status, status == 405)

@@ -28,10 +28,9 @@ model_list:
 general_settings:
   master_key: os.environ/GATEWAY_MASTER_KEY
   forward_client_headers_to_llm_api: true
+  database_url: sqlite:///{folder}/ledger.db
 router_settings:
   keepalive_interval: 0.3
-ledger:
-  database_url: sqlite:///{folder}/ledger.db
 """
 
 

@@ -6,6 +6,9 @@ from itertools import islice
 
 from gateway import Entry
 
+UNKNOWN = "unknown"
+"""How an attempt ended of which nobody knows more; such as one that was taken for dead while it was only slow."""
+
 
 class Backlog:
     """A bounded queue that keeps its entries until they are known to be written.
@@ -34,7 +37,9 @@ class Backlog:
                 self._went.wait_for(lambda: len(self._entries) < self._size or self._closed, patience)
             if len(self._entries) >= self._size or self._closed:
                 return False
-            self._entries.setdefault((entry.call_id, entry.attempt), entry)
+            key = (entry.call_id, entry.attempt)
+            if key not in self._entries or knows_more(entry, self._entries[key]):
+                self._entries[key] = entry
             if len(self._entries) in (1, self._batch):  # it sleeps until the first, then until the batch is full
                 self._came.notify()
             return True
@@ -49,12 +54,14 @@ class Backlog:
             self._came.wait_for(lambda: len(self._entries) >= self._batch or self._closed, linger)
             return list(islice(self._entries.values(), self._batch))
 
-    def remove(self, written: Iterable[Entry]) -> None:
-        """Let go of entries that are written."""
+    def remove(self, written: Iterable[Entry]) -> list[Entry]:
+        """Let go of entries that are written; those that went. An entry that came in the place of one stays."""
         with self._went:
-            for entry in written:
-                self._entries.pop((entry.call_id, entry.attempt), None)
+            gone = [entry for entry in written if self._entries.get((entry.call_id, entry.attempt)) is entry]
+            for entry in gone:
+                del self._entries[entry.call_id, entry.attempt]
             self._went.notify_all()
+            return gone
 
     def of(self, call_id: str) -> list[Entry]:
         """Entries of a call that are waiting."""
@@ -79,3 +86,8 @@ class Backlog:
             left = list(self._entries.values())
             self._entries.clear()
             return left
+
+
+def knows_more(one: Entry, other: Entry) -> bool:
+    """Whether one entry says how the attempt ended where the other one does not know."""
+    return other.outcome == UNKNOWN != one.outcome

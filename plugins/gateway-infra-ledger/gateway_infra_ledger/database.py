@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedEr
 from gateway import ConfigError, Unavailable
 from gateway_infra_ledger.address import Address
 from gateway_infra_ledger.fork import at_fork
-from gateway_infra_ledger.migration import is_current, migrate
+from gateway_infra_ledger.migration import LEDGER, Schema
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,9 @@ FIRST_WAIT = 15.0
 
 CONNECT_WAIT = 3
 """Seconds that PostgreSQL gets to answer."""
+
+ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+"""A PostgreSQL host that went away without a word counts as away after some 20 s; by itself libpq waits for hours."""
 
 POOL_WAIT = 2.0
 """Seconds that a reader waits while all others hold connections."""
@@ -49,7 +53,7 @@ class Away(Unavailable):
     """
 
     def __init__(self, reason: str) -> None:
-        super().__init__("The ledger cannot be reached at the moment.", retry_after=1)
+        super().__init__("The gateway's database cannot be reached at the moment.", retry_after=1)
         self.reason = reason
 
 
@@ -63,6 +67,8 @@ class Database:
     Args:
         address: where it is.
         lock_wait: seconds to wait for a lock before it counts as away.
+        schema: the tables that have to be there; another package's are in the same database, opened by itself.
+        durable: what SQLite has committed survives a power cut too; PostgreSQL has a setting of its own.
     """
 
     _gate: threading.Condition
@@ -70,8 +76,12 @@ class Database:
     _engine: Engine | None
     _forking: bool
 
-    def __init__(self, address: Address, *, lock_wait: float = LOCK_WAIT) -> None:
+    def __init__(
+        self, address: Address, *, lock_wait: float = LOCK_WAIT, schema: Schema = LEDGER, durable: bool = False
+    ) -> None:
         self.address = address
+        self._durable = durable
+        self._schema = schema
         self._lock_wait = lock_wait
         self._renew()
         at_fork(before=self._before_fork, parent=self._after_fork, child=self._renew)
@@ -113,17 +123,17 @@ class Database:
             ConfigError: it will never do.
         """
         if self.address.path is not None:
-            _check_file(self.address.path)
+            _check_file(self._schema.name, self.address.path)
             if not self.address.path.exists():
                 return
         engine = self._make(poolclass=NullPool)
         try:
             with _translated(), engine.connect() as connection:
-                is_current(connection)
+                self._schema.is_current(connection)
         except Away as error:
             if self.address.path is not None and "locked" not in error.reason:
-                raise ConfigError(f"ledger: {self.address}: {error.reason}") from None
-            log.warning("the ledger at %s is away, entries wait for it: %s", self.address, error.reason)
+                raise ConfigError(f"{self._schema.name}: {self.address}: {error.reason}") from None
+            log.warning("the database at %s is away: %s", self.address, error.reason)
 
     def close(self) -> None:
         """Close what is open; the next use opens it again."""
@@ -155,7 +165,7 @@ class Database:
         engine = self._make(pool_timeout=POOL_WAIT)
         try:
             with engine.connect() as connection:
-                current = is_current(connection)
+                current = self._schema.is_current(connection)
             if not current:
                 self._migrate()
         except BaseException:
@@ -167,12 +177,13 @@ class Database:
         """Make the tables, with more patience than usual: every process that starts wants the lock for this, once."""
         patient = self._make(max(self._lock_wait, FIRST_WAIT), poolclass=NullPool)
         with _transaction(patient) as connection:
-            migrate(connection)
+            self._schema.migrate(connection)
 
     def _make(self, lock_wait: float | None = None, **options: Any) -> Engine:
         if self.dialect == "sqlite":
-            return _sqlite(self.address, self._lock_wait if lock_wait is None else lock_wait, options)
-        return _postgresql(self.address, options)
+            wait = self._lock_wait if lock_wait is None else lock_wait
+            return _sqlite(self.address, wait, "FULL" if self._durable else "NORMAL", options)
+        return _postgresql(self._schema.name, self.address, options)
 
     def _before_fork(self) -> None:
         """Close everything.
@@ -223,28 +234,28 @@ def _is_about_data(error: BaseException) -> bool:
     return too_large or isinstance(error, DataError | IntegrityError | NotSupportedError)
 
 
-def _sqlite(address: Address, lock_wait: float, options: dict[str, Any]) -> Engine:
+def _sqlite(address: Address, lock_wait: float, synchronous: str, options: dict[str, Any]) -> Engine:
     engine = create_engine(address.url, connect_args={"timeout": lock_wait}, hide_parameters=True, **options)
-    event.listen(engine, "connect", _connected)
+    event.listen(engine, "connect", partial(_connected, synchronous))
     event.listen(engine, "begin", _begun)
     return engine
 
 
-def _postgresql(address: Address, options: dict[str, Any]) -> Engine:
-    given = {"connect_timeout": CONNECT_WAIT, "application_name": "gateway-ledger"}
+def _postgresql(owner: str, address: Address, options: dict[str, Any]) -> Engine:
+    given = {"connect_timeout": CONNECT_WAIT, "application_name": f"gateway-{owner}", **ALIVE}
     arguments = {name: value for name, value in given.items() if name not in address.url.query}
     try:
         return create_engine(address.url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True, **options)
     except ImportError:
         raise ConfigError(
-            "ledger: PostgreSQL needs its driver: pip install 'gateway-infra-ledger[postgresql]'."
+            f"{owner}: PostgreSQL needs its driver: pip install 'gateway-infra-ledger[postgresql]'."
         ) from None
 
 
-def _connected(connection: sqlite3.Connection, _record: Any) -> None:
+def _connected(synchronous: str, connection: sqlite3.Connection, _record: Any) -> None:
     """Take the transactions out of the driver's hands: it begins none before DDL, so migrations would not be atomic."""
     connection.isolation_level = None
-    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute(f"PRAGMA synchronous={synchronous}")
 
 
 def _begun(connection: Connection) -> None:
@@ -253,11 +264,11 @@ def _begun(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _check_file(path: Path) -> None:
+def _check_file(name: str, path: Path) -> None:
     if not path.parent.is_dir():
-        raise ConfigError(f"ledger: database_url: the directory {path.parent} does not exist.")
+        raise ConfigError(f"{name}: database_url: the directory {path.parent} does not exist.")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise ConfigError(f"ledger: database_url: {path} cannot be written by this user.")
+        raise ConfigError(f"{name}: database_url: {path} cannot be written by this user.")
 
 
 def _make_file(path: Path, lock_wait: float) -> None:

@@ -20,6 +20,11 @@ class Outage:
         self._said = 0.0
         self._pause = FIRST_PAUSE
 
+    @property
+    def lasts(self) -> bool:
+        """Whether more than one try in a row has failed."""
+        return self._since is not None and self._pause > 2 * FIRST_PAUSE
+
     def failed(self, reason: str, waiting: int) -> float:
         """Note a failed try; the seconds to wait before the next. A single one is not worth a word."""
         now = time.monotonic()
@@ -33,6 +38,6 @@ class Outage:
 
     def over(self) -> None:
         """Note a try that worked."""
-        if self._since is not None and self._pause > 2 * FIRST_PAUSE:
+        if self._since is not None and self.lasts:
             log.info("the ledger's database is back after %.1f s", time.monotonic() - self._since)
         self._since = None

@@ -77,6 +77,25 @@ class Record:
         }
         return cls(_storable(row), lines)
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """Which attempt of which call."""
+        return self.entry["call_id"], self.entry["attempt"]
+
+    def correcting(self, old: "Record") -> "Record":
+        """This entry as a correction of a stored one: the difference, so that sums over both are those of this one."""
+        tokens = {f"{kind}_tokens": self.entry[f"{kind}_tokens"] - old.entry[f"{kind}_tokens"] for kind in TOKENS}
+        costs = [self.entry["cost"], old.entry["cost"]]
+        row = {
+            **self.entry,
+            **tokens,
+            "attempt": -self.entry["attempt"],
+            "passes": _json([*map(_reversed_pass, _loads(old.entry["passes"])), *_loads(self.entry["passes"])]),
+            "cost": None if costs == [None, None] else (costs[0] or 0) - (costs[1] or 0),
+        }
+        lines = [*map(_reversed_line, old.lines), *self.lines]
+        return Record(row, tuple({**line, "position": position} for position, line in enumerate(lines)))
+
     def as_dict(self) -> dict[str, Any]:
         """The entry, JSON-ready; amounts are decimal strings, never floats."""
         row = self.entry
@@ -104,12 +123,14 @@ class Record:
 def call_dict(call_id: str, records: Sequence[Record]) -> dict[str, Any]:
     """A call: what it cost over all its attempts, why, and each attempt by itself."""
     attempts = [record.as_dict() for record in records]
+    corrected = {-attempt["attempt"] for attempt in attempts}
+    standing = [attempt for attempt in attempts if attempt["attempt"] not in corrected]
     costs = [record.entry["cost"] for record in records if record.entry["cost"] is not None]
     return {
         "call_id": call_id,
         "cost_usd": dollars(from_units(sum(costs))) if costs else None,
-        "estimated": any(attempt["estimated"] for attempt in attempts),
-        "unpriced": list(dict.fromkeys(name for attempt in attempts for name in attempt["unpriced"])),
+        "estimated": any(attempt["estimated"] for attempt in standing),
+        "unpriced": list(dict.fromkeys(name for attempt in standing for name in attempt["unpriced"])),
         "lines": [{"attempt": attempt["attempt"], **line} for attempt in attempts for line in attempt["lines"]],
         "attempts": attempts,
     }
@@ -167,6 +188,15 @@ def _line_dict(line: Mapping[str, Any]) -> dict[str, Any]:
         "pass": line["label"],
         "model": line["model"],
     }
+
+
+def _reversed_line(line: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: value for name, value in line.items() if name != "entry_id"}
+    return {**told, "quantity": -line["quantity"], "amount": -line["amount"]}
+
+
+def _reversed_pass(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {**one, "counts": {kind: -count for kind, count in one["counts"].items()}}
 
 
 def _pass(one: Pass) -> dict[str, Any]:

@@ -99,12 +99,14 @@ class Report:
 
 
 def _sums() -> list[ColumnElement[Any]]:
+    """A correction is no attempt of its own, and what it corrects is no estimate any more."""
+    known = case((entries.c.attempt < 0, -1), else_=0)
     return [
-        func.count().label("entries"),
+        func.coalesce(func.sum(case((entries.c.attempt > 0, 1), else_=0)), 0).label("entries"),
         *(func.coalesce(func.sum(entries.c[name]), 0).label(name) for name in _COUNTED),
         func.coalesce(func.sum(entries.c.cost // _SPLIT), 0).label("high"),
         func.coalesce(func.sum(entries.c.cost % _SPLIT), 0).label("low"),
-        func.coalesce(func.sum(case((entries.c.estimated, 1), else_=0)), 0).label("estimated"),
+        func.coalesce(func.sum(case((entries.c.estimated, 1), else_=0) + known), 0).label("estimated"),
         func.coalesce(func.sum(case((entries.c.unpriced != "[]", 1), else_=0)), 0).label("unpriced"),
     ]
 

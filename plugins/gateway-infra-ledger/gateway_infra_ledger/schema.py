@@ -99,7 +99,12 @@ entries = Table(
     Index("ledger_entries_model", "model", "at"),
     Index("ledger_entries_deployment", "deployment", "at"),
 )
-"""One row per attempt. ``cost`` is the sum of its lines in units of 10^-12 dollars; NULL when it has no bill."""
+"""One row per attempt. ``cost`` is the sum of its lines in units of 10^-12 dollars; NULL when it has no bill.
+
+A row whose attempt is negative is a correction: attempt -1 holds the difference between what is known of attempt 1 now
+and what was written of it, in tokens, passes, lines and cost. So sums are right without a word about corrections; only
+who counts attempts counts those above 0.
+"""
 
 lines = Table(
     "ledger_lines",

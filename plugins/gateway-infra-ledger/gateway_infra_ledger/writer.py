@@ -8,7 +8,7 @@ import atexit
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from gateway import Entry, GatewayError, strictjson
 from gateway_infra_ledger.backlog import Backlog
@@ -39,10 +39,13 @@ class Writer:
         add: writes a batch, see ``Store.add``.
         size: how many entries may wait.
         patience: seconds that ``put`` waits for room.
+        settled: told of entries that nothing more will be done about: written, or in the log.
+        left: told of each entry that waits at the very end; without it, it goes into the log.
         done: called at the very end, when nothing more will be written.
     """
 
     _backlog: Backlog
+    _outage: Outage
     _thread: threading.Thread | None
     _starting: threading.Lock
     _stop: threading.Event
@@ -54,21 +57,36 @@ class Writer:
         size: int,
         *,
         patience: float = PATIENCE,
+        settled: Callable[[Sequence[Entry]], None] = lambda _batch: None,
+        left: Callable[[Entry], None] | None = None,
         done: Callable[[], None] = lambda: None,
     ) -> None:
         self._add = add
         self._size = size
         self._patience = patience
+        self._settled = settled
+        self._left = left or _left
         self._done = done
         self._renew()
         at_fork(child=self._renew)
 
-    def put(self, entry: Entry) -> None:
-        """Have an entry written. Returns at once, unless the backlog is full: then within the patience."""
-        if not self._backlog.put(entry, self._patience):
+    @property
+    def stuck(self) -> bool:
+        """Whether entries wait because the database does not take them."""
+        return self._outage.lasts
+
+    def put(self, entry: Entry, *, waits: bool = True) -> None:
+        """Have an entry written. Returns at once, unless the backlog is full: then within the patience, if it waits."""
+        if not self.offer(entry, self._patience if waits else 0):
             lost(entry, "the ledger is closed" if self._stop.is_set() else "too many entries wait")
-        elif self._thread is None:
+
+    def offer(self, entry: Entry, patience: float) -> bool:
+        """Have an entry written, if there is room for it within the patience."""
+        if not self._backlog.put(entry, patience):
+            return False
+        if self._thread is None:
             self._start()
+        return True
 
     def waiting(self, call_id: str) -> list[Entry]:
         """Entries of a call that are not known to be written yet."""
@@ -86,7 +104,7 @@ class Writer:
         if self._thread is not None:
             self._thread.join(timeout + 1)
         for entry in self._backlog.drain():
-            lost(entry, "the database was away until the end")
+            self._left(entry)
         atexit.unregister(self.close)
         self._done()
 
@@ -100,15 +118,14 @@ class Writer:
                 self._thread = thread
 
     def _run(self) -> None:
-        outage = Outage()
         while batch := self._backlog.take(LINGER):
             try:
                 self._write(batch)
-                outage.over()
+                self._outage.over()
             except GatewayError as error:
                 if self._stop.is_set() and time.monotonic() > self._deadline:
                     return
-                self._wait(outage.failed(_reason(error), len(self._backlog)))
+                self._wait(self._outage.failed(_reason(error), len(self._backlog)))
 
     def _wait(self, pause: float) -> None:
         if self._stop.wait(pause):  # it returns at once when we are closing, which is no reason to hammer
@@ -127,7 +144,7 @@ class Writer:
         except Exception:  # noqa: BLE001 - whose fault it is, and why, is found out and logged one by one
             self._write_singly(batch)
         else:
-            self._backlog.remove(batch)
+            self._let_go(batch)
 
     def _write_singly(self, batch: list[Entry]) -> None:
         """Whatever is wrong with one entry must not stop the others."""
@@ -138,11 +155,19 @@ class Writer:
                 raise
             except Exception as error:  # noqa: BLE001 - logged in full, with the entry
                 lost(entry, repr(error))
-            self._backlog.remove([entry])
+            self._let_go([entry])
+
+    def _let_go(self, batch: list[Entry]) -> None:
+        gone = self._backlog.remove(batch)
+        try:
+            self._settled(gone)
+        except Exception:  # whoever is told must not end the thread that writes
+            log.exception("entries are written, but are still kept elsewhere")
 
     def _renew(self) -> None:
         """Start afresh in a new process; what waits in the parent is written by the parent."""
         self._backlog = Backlog(self._size, BATCH)
+        self._outage = Outage()
         self._thread = None
         self._starting = threading.Lock()
         self._stop = threading.Event()
@@ -156,6 +181,10 @@ def lost(entry: Entry, why: str) -> None:
     except Exception:  # noqa: BLE001 - perhaps it could not be stored for the same reason
         told = repr(entry)
     log.error("an entry is not in the ledger (%s): %s", why, told)
+
+
+def _left(entry: Entry) -> None:
+    lost(entry, "the database was away until the end")
 
 
 def _reason(error: GatewayError) -> str:

@@ -2,7 +2,10 @@
 
 import logging
 import os
-from contextlib import contextmanager
+import socket
+import struct
+import threading
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from itertools import count
 
@@ -34,6 +37,11 @@ def make_bill(*amounts):
         Line("web_search", 3, Decimal("0.01"), 1, ()),
     )
     return Bill(lines, "announcement", "digest")
+
+
+@pytest.fixture(autouse=True)
+def _journals_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("GATEWAY_JOURNAL_DIR", str(tmp_path / "gateway-journal"))
 
 
 @pytest.fixture
@@ -139,3 +147,124 @@ def stored(caplog):
     """Nothing may end in the log instead of the ledger while this is used."""
     yield
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+PIECE = 65536
+
+
+class Proxy:
+    """Stands before a PostgreSQL server: it can refuse, freeze, and cut a connection between a COMMIT and its answer.
+
+    Args:
+        url: the server's.
+
+    Attributes:
+        cuts: how many of the next COMMITs get no answer.
+        cut: how many did not.
+    """
+
+    def __init__(self, url):
+        self._server = sqlalchemy.make_url(url)
+        self._open = set()
+        self._lock = threading.Lock()
+        self._flowing = threading.Event()
+        self._flowing.set()
+        self.cuts = self.cut = 0
+        self._port = 0
+        self.allow()
+
+    @property
+    def url(self):
+        """The database by way of the proxy."""
+        query = {name: value for name, value in self._server.query.items() if name not in ("host", "port")}
+        url = self._server.set(host="127.0.0.1", port=self._port, query=query)
+        return url.render_as_string(hide_password=False)
+
+    def allow(self):
+        """Listen."""
+        self._listener = socket.create_server(("127.0.0.1", self._port))
+        self._port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
+
+    def refuse(self):
+        """Listen no more, and break what is open."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            left = list(self._open)
+        for one in left:
+            _break(one)
+
+    def freeze(self):
+        """Pass nothing on."""
+        self._flowing.clear()
+
+    def thaw(self):
+        """Go on."""
+        self._flowing.set()
+
+    def close(self):
+        self.thaw()
+        self.refuse()
+
+    def _accept(self, listener):
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                server = self._connect()
+                with self._lock:
+                    self._open |= {client, server}
+                doomed = threading.Event()
+                for work in (self._ask, self._answer):
+                    threading.Thread(target=work, args=(client, server, doomed), daemon=True).start()
+
+    def _connect(self):
+        folder = self._server.query.get("host")
+        if folder:
+            one = socket.socket(socket.AF_UNIX)
+            one.connect(f"{folder}/.s.PGSQL.{self._server.port or 5432}")
+            return one
+        return socket.create_connection((self._server.host, self._server.port or 5432))
+
+    def _ask(self, client, server, doomed):
+        with suppress(OSError):
+            while data := client.recv(PIECE):
+                self._flowing.wait()
+                if b"COMMIT\0" in data and self.cuts:
+                    self.cuts -= 1
+                    doomed.set()
+                server.sendall(data)
+        self._end(client, server)
+
+    def _answer(self, client, server, doomed):
+        with suppress(OSError):
+            while data := server.recv(PIECE):
+                self._flowing.wait()
+                if doomed.is_set():
+                    assert b"COMMIT" in data
+                    self.cut += 1
+                    break
+                client.sendall(data)
+        self._end(client, server)
+
+    def _end(self, *sockets):
+        for one in sockets:
+            _break(one)
+        with self._lock:
+            self._open -= {*sockets}
+
+
+def _break(one):
+    """Close it with a reset, and wake whoever reads from it."""
+    with suppress(OSError):
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        one.shutdown(socket.SHUT_RDWR)
+    one.close()
+
+
+@pytest.fixture
+def proxy(postgres_url):
+    one = Proxy(postgres_url)
+    yield one
+    one.close()

@@ -90,14 +90,14 @@ def test_a_file_of_another_kind_stops_startup(sqlite_url):
 
 def test_a_server_that_is_away_is_a_warning_at_startup(caplog):
     Database(Address.parse(NOWHERE)).check()
-    assert "is away, entries wait for it" in caplog.text
+    assert "is away: " in caplog.text
     assert "pass-word" not in caplog.text
 
 
 def test_a_server_that_is_away_cannot_be_read(caplog):
     with pytest.raises(Away) as refused, Database(Address.parse(NOWHERE)).reading():
         pass
-    assert refused.value.message == "The ledger cannot be reached at the moment."
+    assert refused.value.message == "The gateway's database cannot be reached at the moment."
     assert "connection" in refused.value.reason
 
 

@@ -33,6 +33,7 @@ def test_an_entry_in_this_process_is_found_at_once(store, entry):
 
 def test_an_entry_that_another_process_writes_meanwhile_is_waited_for(store, entry):
     one = entry()
+    store.ask()
     threading.Timer(0.1, store.add, [[one]]).start()
     (found,) = Lookup(Waiting(), store).call(one.call_id, None, patience=10)
     assert found.as_dict() == Record.of(one).as_dict()

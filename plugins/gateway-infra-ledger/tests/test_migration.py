@@ -1,15 +1,17 @@
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from gateway_infra_ledger import tally  # noqa: F401 - its tables are part of what the code describes
 from gateway_infra_ledger.address import Address
 from gateway_infra_ledger.database import Database
-from gateway_infra_ledger.migration import REVISIONS, VERSION_TABLE, NewerDatabase, is_current, migrate
+from gateway_infra_ledger.migration import LEDGER, NewerDatabase
 from gateway_infra_ledger.schema import entries, lines, metadata
 from gateway_infra_ledger.store import Store
 from sqlalchemy import delete, func, select, text, update
@@ -38,19 +40,33 @@ def test_the_revisions_are_those_of_the_scripts():
     config.set_main_option("script_location", "gateway_infra_ledger:migrations")
     config.set_main_option("path_separator", "os")
     scripts = ScriptDirectory.from_config(config)
-    assert tuple(script.revision for script in reversed(list(scripts.walk_revisions()))) == REVISIONS
+    assert tuple(script.revision for script in reversed(list(scripts.walk_revisions()))) == LEDGER.revisions
 
 
 def test_the_migrations_make_the_tables_that_the_code_describes(database):
     with database.reading() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
+        context = MigrationContext.configure(
+            connection, opts={"version_table": LEDGER.version_table, "compare_type": True}
+        )
         assert compare_metadata(context, metadata) == []
 
 
 def test_a_second_migration_has_nothing_to_do(database):
     with database.writing() as connection:
-        assert is_current(connection)
-        migrate(connection)
+        assert LEDGER.is_current(connection)
+        LEDGER.migrate(connection)
+
+
+def test_two_schemas_are_migrated_apart_in_one_database(database):
+    other = replace(LEDGER, name="other", lock=1)
+    with database.writing() as connection:
+        assert LEDGER.is_current(connection)
+        assert not other.is_current(connection)
+        connection.execute(text("CREATE TABLE other_schema (version_num VARCHAR(32) NOT NULL)"))
+        connection.execute(text("INSERT INTO other_schema VALUES ('9999')"))
+        assert LEDGER.is_current(connection)
+        with pytest.raises(NewerDatabase, match=r"The database's other tables .* this gateway-infra-other knows"):
+            other.is_current(connection)
 
 
 def test_another_process_finds_the_tables_made(database, url, entry):
@@ -90,7 +106,10 @@ def test_a_newer_database_is_refused_clearly(database):
     with database.writing() as connection:
         connection.execute(text("UPDATE ledger_schema SET version_num = '9999'"))
     database.close()
-    with pytest.raises(NewerDatabase, match=r"schema 9999.*newer.*0001.*a downgrade is refused"), database.reading():
+    with (
+        pytest.raises(NewerDatabase, match=rf"schema 9999.*newer.*{LEDGER.revisions[-1]}.*a downgrade is refused"),
+        database.reading(),
+    ):
         pass
     with pytest.raises(NewerDatabase):
         database.check()

@@ -58,6 +58,8 @@ def test_without_settings_the_environment_says_where(tmp_path, monkeypatch, entr
         ({"database_url": "mysql://me:pass-word@db/x"}, "ledger: database_url: 'mysql' is not supported"),
         ({"database_url": ""}, "ledger: database_url: "),
         ({"queue_size": 0}, "ledger: queue_size: "),
+        ({"durability": "perhaps"}, "ledger: durability: "),
+        ({"journal_size_mb": 0}, "ledger: journal_size_mb: "),
         ({"databse_url": "sqlite:///x.db"}, "Did you mean 'database_url'"),
     ],
 )
@@ -79,11 +81,77 @@ def test_a_database_that_will_not_do_stops_startup(tmp_path):
         built(database_url=f"sqlite:///{tmp_path}/nowhere/ledger.db").register_views()
 
 
+def test_a_journal_that_cannot_be_written_stops_startup(tmp_path):
+    (tmp_path / "file").write_text("")
+    section = {"database_url": f"sqlite:///{tmp_path}/ledger.db", "journal_dir": f"{tmp_path}/file/journal"}
+    with pytest.raises(ConfigError, match="journal_dir"):
+        built(**section).register_views()
+
+
+@pytest.mark.parametrize(
+    ("url", "section", "variable", "place"),
+    [
+        ("sqlite:///data/ledger.db", {}, "", "data/gateway-journal"),
+        ("postgresql://me@127.0.0.1:1/none", {}, "", "gateway-journal"),
+        ("sqlite:///data/ledger.db", {}, "from/environment", "from/environment"),
+        ("sqlite:///data/ledger.db", {"journal_dir": "said"}, "from/environment", "said"),
+    ],
+)
+def test_where_the_journal_is(tmp_path, monkeypatch, entry, url, section, variable, place):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GATEWAY_JOURNAL_DIR", variable)
+    (tmp_path / "data").mkdir()
+    plugin = built(database_url=url, **section)
+    plugin.start_attempt(entry())
+    plugin.close()
+    assert list((tmp_path / place).glob("*/*.journal"))
+
+
+def test_full_durability_holds_for_the_database_too(make_plugin, sqlite_url):
+    plugin = make_plugin(database_url=sqlite_url, durability="full")
+    with plugin._database.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def test_a_call_leaves_one_entry_and_no_journal(plugin, url, entry, tmp_path):
+    given = entry()
+    plugin.start_attempt(entry(call_id=given.call_id, outcome="unknown", estimated=True))
+    plugin.record_entry(given)
+    plugin.close()
+    assert list(stored(url)) == [given.call_id]
+    assert not list(tmp_path.glob("*/*/*.journal"))
+
+
+def test_what_a_dead_process_left_is_recovered_by_the_next(make_plugin, tmp_path, url, entry):
+    section = {"database_url": url, "journal_dir": str(tmp_path / "journals")}
+    dead, begun, ended = make_plugin(**section), entry(), entry()
+    dead._journal.begin(begun)
+    dead._journal.end(ended)
+    dead._journal.close()
+    plugin = make_plugin(**section)
+    found = list(plugin.recover_entries())
+    assert sorted((one.call_id, one.outcome) for one in found) == sorted(
+        [(begun.call_id, "unknown"), (ended.call_id, "complete")]
+    )
+    for one in found:
+        plugin.record_entry(one)
+    assert plugin.flush(30)
+    assert list(plugin.recover_entries()) == []
+    plugin.close()
+    assert list((tmp_path / "journals").iterdir()) == []
+    assert set(stored(url)) == {begun.call_id, ended.call_id}
+
+
 def test_the_end_of_a_process_is_enough(tmp_path, url):
     """Nobody says goodbye: the interpreter ends with entries in the backlog, written or not."""
     script = APP + "[plugin.record_entry(make_entry(call_id=f'req_{number}')) for number in range(500)]\n"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script], env={"LEDGER": url}, capture_output=True, text=True, check=True
+        [sys.executable, "-W", "error", "-c", script],
+        env={"LEDGER": url},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stderr == ""
     assert len(stored(url)) == 501

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from gateway_infra_ledger.command import SCREENFUL
+from gateway_infra_ledger.line import DIED
 from gateway_infra_ledger.plugin import Settings
 from gateway_infra_ledger.record import LONGEST, MOST
 from gateway_infra_ledger.schema import entries, lines
@@ -18,7 +19,9 @@ def test_every_column_is_described(table):
 
 def test_every_setting_is_described_with_its_default():
     assert set(Settings().fields) <= WORDS
-    assert f"`queue_size` | {Settings().fields['queue_size'].load_default}" in README
+    for name in ("queue_size", "journal_size_mb"):
+        assert f"`{name}` | {Settings().fields[name].load_default}" in README
+    assert "`durability` | `process`" in README
 
 
 def test_every_option_is_described(make_plugin, sqlite_url):
@@ -30,6 +33,10 @@ def test_every_option_is_described(make_plugin, sqlite_url):
 def test_the_numbers_are_those_of_the_code():
     assert f"stops at {SCREENFUL} by itself" in README
     assert f"longer than {LONGEST} characters and lists of more than {MOST} names" in " ".join(README.split())
+
+
+def test_the_outcome_of_a_dead_process_is_worded_as_in_the_ledger():
+    assert DIED.removesuffix(".").removeprefix("The ") in " ".join(README.split())
 
 
 def test_the_proofs_exist():

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -159,3 +160,13 @@ def test_long_lists_are_read_to_their_end(report, store, entry):
     store.add([entry(bill=None, passes=(Pass("message", "", {"output": 1}),)) for _ in range(2500)])
     assert len(list(report.entries(Selection()))) == 2500
     assert report.totals(Selection())[0]["output_tokens"] == 2500
+
+
+def test_a_correction_is_no_attempt_and_leaves_no_estimate(report, store, entry, bill):
+    guess = entry(outcome="unknown", estimated=True, bill=bill("5"))
+    other = entry(estimated=True, bill=bill("7"))
+    store.add([guess, other])
+    store.add([replace(guess, outcome="complete", estimated=False, bill=bill("2"))])
+    (total,) = report.totals(Selection())
+    assert (total["entries"], total["estimated"], total["cost"]) == (2, 1, Decimal(9))
+    assert total["input_tokens"] == 2 * 1234

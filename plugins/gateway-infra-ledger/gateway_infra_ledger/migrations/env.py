@@ -2,13 +2,13 @@
 
 from alembic import context
 
-from gateway_infra_ledger.migration import VERSION_TABLE
+from gateway_infra_ledger.migration import LEDGER
 from gateway_infra_ledger.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    version_table=VERSION_TABLE,
+    version_table=LEDGER.version_table,
     render_as_batch=True,
 )
 with context.begin_transaction():

@@ -1,0 +1,1 @@
+"""One module per change, in order; none is ever edited after a release."""
