@@ -129,6 +129,10 @@ def serve(path: str | None, host: str | None, port: int, workers: int, threads: 
     config = _load(path)
     host = host or ("0.0.0.0" if config.master_key else "127.0.0.1")  # noqa: S104 - a key guards it
     check_free(host, port)
+    if config.admin_address.rpartition(":")[2] == str(port):
+        raise ConfigError(
+            f"general_settings.admin_address: the port {port} is the one that clients use; choose another."
+        )
     access = decide_access(config, host, no_auth=no_auth)
     app = create_app(config, master_key=access.key, anywhere=no_auth)
     _announce(config, access, host, port, parts_of(app).warnings)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -84,7 +84,7 @@ class Entry:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "Entry":
-        """The inverse of ``as_dict``, to the last digit.
+        """The inverse of ``as_dict``, to the last digit of every amount; what that leaves out stays empty.
 
         Raises:
             KeyError, TypeError, ValueError: it is no entry.
@@ -107,8 +107,9 @@ class Entry:
         """JSON-ready; amounts are decimal strings, never floats."""
         value = {one.name: getattr(self, one.name) for one in fields(self)}
         value["at"] = self.at.isoformat()
-        value["passes"] = [asdict(one) for one in self.passes]
-        value["timings"] = asdict(self.timings)
+        value["passes"] = [{"label": one.label, "model": one.model, "counts": dict(one.counts)} for one in self.passes]
+        took = self.timings
+        value["timings"] = {"first_byte": took.first_byte, "total": took.total, "ours": took.ours}
         value["usage"] = strictjson.plain(self.usage)
         value["bill"] = None
         value["cost_usd"] = None

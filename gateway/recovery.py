@@ -42,8 +42,8 @@ class Recovery:
         self._stopped.set()
 
     def look(self) -> int:
-        """Look once; how many entries there were."""
-        entries = list(self._recover())
+        """Look once; how many entries there were. Who knows how an attempt ended comes before who only guesses."""
+        entries = sorted(self._recover(), key=lambda entry: entry.outcome == "unknown")
         for entry in entries:
             log.warning("%s: recovered, %s", entry.call_id, entry.cost)
             self._record(entry)

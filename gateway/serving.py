@@ -54,7 +54,10 @@ def decide_access(config: Config, host: str | None, *, no_auth: bool = False) ->
     Raises:
         ConfigError: a key that everybody knows, off loopback.
     """
-    local = host is not None and is_loopback(host)
+    admin = (
+        config.admin_address if config.admin_address.startswith("unix:") else config.admin_address.rpartition(":")[0]
+    )
+    local = host is not None and is_loopback(host) and (not admin or is_loopback(admin))
     key = config.master_key
     if key is not None:
         if key.reveal() in SAMPLE_KEYS and not local:

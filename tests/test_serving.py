@@ -81,3 +81,13 @@ def test_the_app_for_gunicorn_makes_a_key_unless_it_is_told_not_to(tmp_path, cap
     assert capsys.readouterr().err.startswith("GATEWAY_MASTER_KEY=sk-")
     app = app_from_environment({"GATEWAY_CONFIG": str(path), "GATEWAY_NO_AUTH": "1"})
     assert app.test_client().get("/v1/models").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("admin", "open_to_all"),
+    [("127.0.0.1:4001", True), ("[::1]:4001", True), ("unix:/run/admin.sock", True), ("0.0.0.0:4001", False), ("10.0.0.5:4001", False)],
+)  # fmt: skip
+def test_a_listener_for_the_operator_off_this_machine_takes_a_key(admin, open_to_all):
+    config = parse(f"general_settings: {{admin_address: '{admin}'}}", "c.yaml", {})
+    access = decide_access(config, "127.0.0.1")
+    assert (access.key is None) == open_to_all

@@ -46,6 +46,9 @@ QUEUE = 10_000
 REMEMBERED = timedelta(days=7)
 """For how long it is known which attempts were counted; an entry that comes later would be counted again."""
 
+ENOUGH = 500
+"""Overdue steps between two signs of life."""
+
 TIDY = 3600.0
 """Seconds between two times of forgetting them."""
 
@@ -163,10 +166,10 @@ class Admission:
         The entries are those of attempts that nobody will settle any more: for every recorder, and for ``settled``.
         Cheap when there is nothing: two small queries.
         """
-        self._arrears.pay()
         try:
             if self._used:
-                self._lease.beat()
+                self._lease.beat()  # first: whoever gives no sign of life for long is taken for dead
+            self._arrears.pay(ENOUGH)
             self._tidy()
             dead = self._lease.dead()
             return [*self._inherit(dead)] if dead else []

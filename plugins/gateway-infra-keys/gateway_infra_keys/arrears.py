@@ -40,11 +40,12 @@ class Arrears:
         if lost:
             log.error("too much waits for the database; not counted against a budget: %s", lost)
 
-    def pay(self) -> None:
-        """Take the steps, oldest first, until one cannot be taken now."""
+    def pay(self, most: int | None = None) -> None:
+        """Take the steps, oldest first, until one cannot be taken now or so many are."""
         with self._turn:
-            while self._steps and self._taken(*self._steps[0]):
-                pass
+            for _ in range(len(self._steps) if most is None else most):
+                if not self._steps or not self._taken(*self._steps[0]):
+                    return
 
     def _taken(self, what: str, step: Step) -> bool:
         try:

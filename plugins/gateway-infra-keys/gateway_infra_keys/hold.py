@@ -13,6 +13,7 @@ from gateway_infra_ledger.database import Database
 from gateway_infra_ledger.schema import Instant
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Boolean,
     Column,
     Connection,
@@ -62,7 +63,7 @@ settlements = Table(
 """One row per attempt that was counted. ``assumed``: it had no price, so the amount is what was held;
 ``provisional``: nobody knows how it ended, so an entry that does know replaces it."""
 
-_one = bindparam("one")
+_one: BindParameter[str] = bindparam("one")
 _ROW = select(holds).where(holds.c.call_id == _one).with_for_update()
 _TAKEN = insert(holds)
 _STARTED = (

@@ -1,5 +1,6 @@
 """The plugin: who may ask, how much and how fast, put together for the core."""
 
+import atexit
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -138,6 +139,7 @@ class KeysPlugin:
     def register_views(self) -> Blueprint:
         """``/admin/keys`` and the like; and a look at the pepper, because a wrong one knows no key."""
         self._database.check()
+        atexit.register(self.close)  # forked workers inherit it; whatever waits is done when each of them ends
         with suppress(Away):  # then it is compared with the first key
             self._keys.check()
         return blueprint(self._keys, Spend(self._ledger), Report(self._ledger))

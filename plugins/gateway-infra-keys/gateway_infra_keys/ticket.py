@@ -130,7 +130,9 @@ class Ticket:
         self._now = now
         self._end = over
         self._behind = False
+        self._unsure = False
         self._done = False
+        self._ended = False
         self._release: Step = partial(holds.release, claim.call_id)
 
     def take(self) -> None:
@@ -168,24 +170,30 @@ class Ticket:
     def release(self) -> None:
         """Give back what is still held."""
         self._end()
-        if not self._done or self._behind:
+        self._ended = True
+        if not self._done or self._behind or self._unsure:
             self._take_step(f"the rest of {self._claim.call_id}", self._release)
 
     def _ask(self, step: Step) -> None:
-        """Take a step before the call; whatever comes of it too late is given back."""
+        """Take a step before the call."""
         try:
-            self._patience.run(step, late=self._give_back)
+            self._patience.run(step, late=self._came_late)
         except Short as short:
             purse = self._purses[short.share.account]
             raise purse.exceeded(f"${dollars(from_units(self._claim.amount))}", self._now()) from None
         except Away as error:
+            self._unsure = True
             if not self._fails_open:
                 self._give_back()  # perhaps it was committed all the same
                 raise Unavailable(
                     "The budget of this key cannot be looked at for now: the gateway's database is away.",
                     retry_after=RETRY,
                 ) from error
-            self._behind = True
+
+    def _came_late(self) -> None:
+        """A step was taken after all; its hold serves the call as long as there is one."""
+        if self._ended or not self._fails_open:
+            self._give_back()
 
     def _give_back(self) -> None:
         self._arrears.add(f"the hold of {self._claim.call_id}", self._release)

@@ -1,7 +1,7 @@
 """The plugin: the ledger's parts, put together for the core."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from gateway_infra_ledger.address import Address
 from gateway_infra_ledger.command import ledger_command
 from gateway_infra_ledger.database import Away, Database
 from gateway_infra_ledger.journal import Journal
+from gateway_infra_ledger.keeper import Keeper
 from gateway_infra_ledger.lookup import Lookup
 from gateway_infra_ledger.probe import AWAY, Probe
 from gateway_infra_ledger.recovery import Recovery
@@ -61,7 +62,8 @@ class LedgerPlugin:
         self._journal = Journal(folder, prefix, settings["journal_size_mb"] * MEGABYTE, durable=durable)
         self._recovery = Recovery(folder, prefix, self._store.missing)
         self._probe = Probe(self._store.ask)
-        self._spool = Spool(self._journal, self._store.add, settings["queue_size"], done=self._database.close)
+        self._keeper = Keeper(self._database)
+        self._spool = Spool(self._journal, self._add, settings["queue_size"], done=self._database.close)
 
     @hookimpl
     def start_attempt(self, entry: Entry) -> None:
@@ -98,6 +100,11 @@ class LedgerPlugin:
     def register_commands(self) -> Sequence[click.Command]:
         """``gateway ledger``, ``gateway spend`` and ``gateway rerate``."""
         return [ledger_command(self._database), spend_command(self._database), rerate_command(self._database)]
+
+    def _add(self, entries: Iterable[Entry]) -> None:
+        """Write entries, then their sums, which nobody waits for."""
+        self._store.add(entries)
+        self._keeper.follow()
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything is in the database; False when it was not in time."""

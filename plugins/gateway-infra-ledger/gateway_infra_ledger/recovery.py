@@ -76,9 +76,20 @@ class Recovery:
     def _hold(self) -> None:
         """Take every journal whose owner is gone, and keep it locked."""
         for path in self._abandoned():
-            home = Home.take(path)
-            if home is not None:
-                self._held[path] = Remains(home)
+            try:
+                self._take_over(path)
+            except OSError:  # one that cannot be read must not keep the others waiting
+                log.exception("the journal %s cannot be recovered", path)
+
+    def _take_over(self, path: Path) -> None:
+        home = Home.take(path)
+        if home is None:
+            return
+        try:
+            self._held[path] = Remains(home)
+        except BaseException:
+            home.close()
+            raise
 
     def _abandoned(self) -> Iterator[Path]:
         try:
@@ -160,7 +171,7 @@ class Remains:
             for data in file:
                 try:
                     self._note(Line.parse(data), (path, offset, len(data)))
-                except Torn:
+                except (Torn, KeyError, TypeError):  # also what another release's line may be to this one
                     torn += bool(data.strip())
                 offset += len(data)
         if torn:
@@ -175,9 +186,13 @@ class Remains:
     def _read(self, key: Key) -> Entry | None:
         """The entry; one that another release wrote, and this one does not understand, goes into the log, whole."""
         path, offset, length = self._spots[key]
-        with path.open("rb") as file:
-            file.seek(offset)
-            line = Line.parse(file.read(length))
+        try:
+            with path.open("rb") as file:
+                file.seek(offset)
+                line = Line.parse(file.read(length))
+        except (OSError, Torn):
+            log.exception("an entry of the journal cannot be read any more: %s in %s", key, path)
+            return None
         try:
             return line.entry()
         except (KeyError, TypeError, ValueError):

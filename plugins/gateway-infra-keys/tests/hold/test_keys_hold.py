@@ -215,10 +215,11 @@ def test_the_last_word_on_an_attempt_replaces_a_guess_and_no_guess_replaces_it(s
     call = bidder.call("ten")
     guess = bidder.provisional(call, bill=bidder.bill(("input", "0.50")))
     shop.admission.settled(guess)
+    shop.admission.settled(bidder.provisional(call, bill=bidder.bill(("input", "0.40"))))
     assert shop.account("key", "ten").spent == to_units(Decimal("0.50"))
-    for entry in (bidder.entry(call), guess, bidder.entry(call)):
+    for entry in (bidder.entry(call), guess, bidder.entry(call, bill=bidder.bill(("input", "0.60")))):
         shop.admission.settled(entry)
-    assert shop.account("key", "ten") == Balance(COST, 0)
+        assert shop.account("key", "ten") == Balance(COST, 0)
 
 
 def test_an_entry_of_a_call_under_way_is_counted_by_its_hold_alone(shop, bidder):
@@ -446,6 +447,7 @@ def test_a_hold_that_came_too_late_for_its_call_is_given_back(people, bidder, sq
     deadline = time.monotonic() + 20
     while slow.overdue < 2 and time.monotonic() < deadline:
         threading.Event().wait(0.01)
+    assert slow.overdue == 2
     assert balance(slow, people, "closed") == Balance(0, COST)
     paid(slow)
     assert balance(slow, people, "closed") == Balance()
@@ -478,6 +480,47 @@ def test_a_call_that_is_served_while_the_database_goes_is_settled_when_it_is_bac
         ticket.release()
     paid(locked_shop)
     assert balance(locked_shop, people, "closed") == Balance(COST, 0)
+
+
+def test_nothing_is_given_back_before_what_was_spent_is_counted(locked_shop, people, bidder, sqlite_url, monkeypatch):
+    monkeypatch.setattr(locked_shop._patience, "_pause", 0)  # the database is asked again at once
+    call = bidder.call("closed")
+    ticket = locked_shop.admit(call, bidder.bill())
+    with Broken(sqlite_url):
+        ticket.settle(bidder.entry(call, outcome="cut"))
+    ticket.release()
+    assert (locked_shop.overdue, balance(locked_shop, people, "closed")) == (2, Balance(0, COST))
+    paid(locked_shop)
+    assert balance(locked_shop, people, "closed") == Balance(COST, 0)
+
+
+@pytest.mark.parametrize("back", ["before the call ends", "after the call ended"])
+def test_a_late_hold_of_an_open_key_does_not_outlive_its_call(people, bidder, sqlite_url, monkeypatch, back):
+    monkeypatch.setitem(admission.CLERKS, "sqlite", (1, 0.1))
+    database = bidder.opened(sqlite_url, lock_wait=20)
+    slow = Admission(database, people, {})
+    slow.recover()
+    people.add("open", "0.70", on_outage="open")
+    call = bidder.call("open")
+    with Broken(sqlite_url):
+        ticket = slow.admit(call, bidder.bill())
+        if back == "after the call ended":
+            ticket.settle(bidder.entry(call))
+            ticket.release()
+    if back == "before the call ends":
+        held(slow, people, "open")
+        ticket.settle(bidder.entry(call))
+        ticket.release()
+    paid(slow)
+    assert balance(slow, people, "open") == Balance(COST, 0)
+    database.close()
+
+
+def held(shop, people, key):
+    """SQLite still waited for the lock, and has it now."""
+    deadline = time.monotonic() + 20
+    while not balance(shop, people, key).held and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
 
 
 def test_an_attempt_of_a_closed_key_does_not_start_unnoted(locked_shop, bidder, sqlite_url):

@@ -165,6 +165,17 @@ def test_a_process_that_was_taken_for_dead_has_the_last_word(open_shop, bidder):
     assert here.account("key", "ten") == Balance(to_units(Decimal("0.03")), 0)
 
 
+def test_without_a_price_what_was_held_counts_also_when_the_hold_is_gone(open_shop, bidder):
+    frozen, here = open_shop(), open_shop(lease=0.2)
+    call = bidder.call("ten")
+    ticket = frozen.admission.admit(call, bidder.bill())
+    assert not recovered([here], seconds=1)
+    assert not here.held_calls()
+    ticket.settle(bidder.entry(call, bill=None, unpriced=("rates of x",)))
+    ticket.release()
+    assert here.account("key", "ten") == Balance(COST, 0)
+
+
 def test_a_process_that_was_taken_for_dead_holds_anew_before_it_starts(open_shop, bidder):
     frozen, here = open_shop(), open_shop(lease=0.2)
     call = bidder.call("ten")
