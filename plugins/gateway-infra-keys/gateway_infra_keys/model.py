@@ -9,7 +9,7 @@ Window = Literal["total", "daily", "weekly", "monthly"]
 """For how long an amount has to last; a total never begins anew."""
 
 Mode = Literal["strict", "soft"]
-"""What is held before a call: the most that it may cost, or what it typically costs."""
+"""What has to fit before a call: the most that it may cost, or what it typically costs; the most is held in both."""
 
 OnOutage = Literal["closed", "open"]
 """What becomes of a key's calls while the database is away: refused, or served and written down later."""

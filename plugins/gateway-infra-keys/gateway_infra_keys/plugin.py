@@ -29,6 +29,9 @@ from gateway_infra_keys.pepper import read_pepper
 from gateway_infra_keys.schema import SCHEMA
 from gateway_infra_keys.store import Keys
 
+LOCK_WAIT = 0.8
+"""Seconds that SQLite waits for another's transaction; a refusal should come within one."""
+
 POSITIVE = validate.Range(min=1)
 SOME = validate.Range(min=0, min_inclusive=False)
 
@@ -64,7 +67,7 @@ class KeysPlugin:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._settings = settings
         self._address = settings["database_url"]
-        self._database = Database(self._address, schema=SCHEMA)
+        self._database = Database(self._address, schema=SCHEMA, lock_wait=LOCK_WAIT)
         self._ledger = Database(self._address)
         self._store = Store(self._ledger)
         self._limits = RateLimits(settings)
@@ -139,6 +142,7 @@ class KeysPlugin:
     def register_views(self) -> Blueprint:
         """``/admin/keys`` and the like; and a look at the pepper, because a wrong one knows no key."""
         self._database.check()
+        self._admission  # noqa: B018 - built now, before there are threads that could build two
         atexit.register(self.close)  # forked workers inherit it; whatever waits is done when each of them ends
         with suppress(Away):  # then it is compared with the first key
             self._keys.check()

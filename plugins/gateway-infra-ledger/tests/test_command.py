@@ -15,7 +15,7 @@ NOON = datetime(2026, 2, 5, 12, tzinfo=UTC)
 @pytest.fixture
 def run(plugin):
     """Runs the command as the core's command line would."""
-    (command,) = plugin.register_commands()
+    command, *_ = plugin.register_commands()
 
     def invoke(*arguments, code=0):
         result = CliRunner().invoke(command, arguments)
@@ -149,7 +149,7 @@ def test_a_long_table_says_that_it_is_not_whole(run, plugin, entry):
 
 
 def test_looking_makes_no_ledger(make_plugin, sqlite_url, tmp_path):
-    (command,) = make_plugin(database_url=sqlite_url).register_commands()
+    command, *_ = make_plugin(database_url=sqlite_url).register_commands()
     result = CliRunner().invoke(command, ["--format", "json"])
     assert json.loads(result.stdout) == {"entries": []}
     assert result.stderr == f"There is no ledger at {tmp_path}/ledger.db yet; the first call makes it.\n"
@@ -167,7 +167,7 @@ def test_other_mistakes_are_named(run, option):
 
 
 def test_a_database_that_is_away_is_one_line(make_plugin):
-    (command,) = make_plugin(database_url="postgresql://me:pass-word@127.0.0.1:1/ledger").register_commands()
+    command, *_ = make_plugin(database_url="postgresql://me:pass-word@127.0.0.1:1/ledger").register_commands()
     result = CliRunner().invoke(command, [])
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: connection")

@@ -25,7 +25,7 @@ def test_every_setting_is_described_with_its_default():
 
 
 def test_every_option_is_described(make_plugin, sqlite_url):
-    (command,) = make_plugin(database_url=sqlite_url).register_commands()
+    command, *_ = make_plugin(database_url=sqlite_url).register_commands()
     told = " ".join(WORDS)
     assert [name for parameter in command.params for name in parameter.opts if name not in told and name != "-c"] == []
 
