@@ -82,11 +82,16 @@ class Spool:
     def flush(self, timeout: float) -> bool:
         """Wait until everything is in the database; False when it was not in time."""
         deadline = time.monotonic() + timeout
-        while not (self._writer.flush(max(deadline - time.monotonic(), 0)) and not self._overflow):
+        while not (self._writer.flush(max(deadline - time.monotonic(), 0)) and self._idle()):
             if time.monotonic() > deadline:
                 return False
             time.sleep(INTERVAL)
         return True
+
+    def _idle(self) -> bool:
+        """Whether nothing waits anywhere, nor is on its way from the journal to memory."""
+        with self._refilling:
+            return not self._overflow and self._writer.flush(0)
 
     def close(self, timeout: float = CLOSING) -> None:
         """Write what is left, and leave in the journal what cannot be written in time."""
